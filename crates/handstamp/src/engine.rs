@@ -1,0 +1,280 @@
+//! The engine: the parts it is made of, and what it can be asked. Each request is one file.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock, UnixMillis};
+use crate::config::Config;
+use crate::entropy::{Entropy, EntropyError, SystemEntropy};
+use crate::id::{AppId, Invalid, SessionHandle, UserId};
+use crate::json::JsonObject;
+use crate::jws::{KeyError, KeySource, SystemKeySource};
+use crate::keys::KeyRing;
+use crate::keys::rings::KeyRings;
+use crate::storage::{Storage, StorageError};
+use crate::token::access::{self, AccessClaims, TokenFormat};
+use crate::token::refresh::RefreshToken;
+use crate::token::{Hash1, Secret};
+
+mod create;
+mod data;
+mod refresh;
+mod revoke;
+mod upkeep;
+mod verify;
+
+pub use create::Create;
+pub use refresh::{OnReuse, Refresh, RefreshRefused, Refreshed};
+pub use upkeep::PublicSigningKey;
+pub use verify::{TryRefresh, Verification, Verified, Verify, VerifyRefused};
+
+/// What an engine is made of. Everything it does not compute by itself comes from here.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Where sessions and keys are kept.
+    pub storage: Arc<dyn Storage>,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where new signing keys come from.
+    pub keys: Arc<dyn KeySource>,
+}
+
+impl Parts {
+    /// The machine's own clock, randomness and keys over `storage`.
+    #[must_use]
+    pub fn with_storage(storage: impl Storage + 'static) -> Self {
+        Self {
+            storage: Arc::new(storage),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            keys: Arc::new(SystemKeySource),
+        }
+    }
+}
+
+/// Makes, checks, renews and ends sessions. Cheap to clone; all clones are one engine. Any number of engines, in any number of
+/// processes, work on one store.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    parts: Parts,
+    config: Config,
+    rings: KeyRings,
+}
+
+impl Engine {
+    /// An engine over `parts`. Its first request reads the app's keys, and makes them if there are none; call
+    /// [`Engine::prepare`] to have that done before.
+    #[must_use]
+    pub fn new(parts: Parts, config: Config) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                parts,
+                config,
+                rings: KeyRings::default(),
+            }),
+        }
+    }
+
+    /// What the engine goes by.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    fn storage(&self) -> &dyn Storage {
+        &*self.inner.parts.storage
+    }
+
+    fn now(&self) -> UnixMillis {
+        self.inner.parts.clock.now()
+    }
+
+    async fn ring(&self, app: &AppId) -> Result<Arc<KeyRing>, Failure> {
+        self.inner
+            .rings
+            .ring(&self.inner.parts, app, self.inner.config.key_life())
+            .await
+    }
+
+    /// When an idle session that is used at `now` ends.
+    fn idle_end(&self, now: UnixMillis) -> UnixMillis {
+        now.plus(self.inner.config.refresh_token_validity())
+    }
+
+    fn mint(
+        &self,
+        ring: &KeyRing,
+        claims: &AccessClaims,
+        format: TokenFormat,
+    ) -> Result<AccessToken, Failure> {
+        let signer = ring.signer(claims.created_at, self.inner.config.key_life());
+        let signer = signer.ok_or_else(|| KeyError::new("is missing", "none may sign any more"))?;
+        Ok(AccessToken {
+            token: access::mint(claims, format, &signer.key)?,
+            expires_at: claims.expires_at,
+            created_at: claims.created_at,
+        })
+    }
+
+    /// When an access token made at `now` ends: no later than its session.
+    fn access_end(&self, now: UnixMillis, session_ends: UnixMillis) -> UnixMillis {
+        now.plus(self.inner.config.access_token_validity())
+            .min(session_ends)
+    }
+}
+
+/// A session as its client may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionView {
+    /// Its name.
+    pub handle: SessionHandle,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The JWT payload.
+    pub jwt_payload: JsonObject,
+}
+
+/// An access token, newly made.
+#[derive(Debug, Clone)]
+pub struct AccessToken {
+    /// The token.
+    pub token: Secret,
+    /// When it ends.
+    pub expires_at: UnixMillis,
+    /// When it was made.
+    pub created_at: UnixMillis,
+}
+
+/// All that a client gets at creation and at each refresh.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The session.
+    pub session: SessionView,
+    /// The access token.
+    pub access: AccessToken,
+    /// The refresh token, with the anti-CSRF token and what else is derived from it.
+    pub refresh: RefreshToken,
+    /// When the refresh token ends unless it is used before.
+    pub refresh_expires_at: UnixMillis,
+    /// When the refresh token was made.
+    pub refresh_created_at: UnixMillis,
+}
+
+/// The claims of the access token that goes with `refresh`.
+fn claims(
+    view: &SessionView,
+    refresh: &RefreshToken,
+    parent_hash: Option<Hash1>,
+    created_at: UnixMillis,
+    expires_at: UnixMillis,
+) -> AccessClaims {
+    AccessClaims {
+        handle: view.handle.clone(),
+        user_id: view.user_id.clone(),
+        refresh_hash: refresh.hash(),
+        parent_hash,
+        payload: view.jwt_payload.clone(),
+        anti_csrf: refresh.anti_csrf().cloned(),
+        expires_at,
+        created_at,
+    }
+}
+
+/// Why an engine did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request cannot be met as it stands; nothing was written.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// Something that the engine depends on failed. Never a statement about the session.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+/// The store, the keys or the randomness failed.
+#[derive(Debug)]
+pub struct Failure(FailureKind);
+
+#[derive(Debug)]
+enum FailureKind {
+    Storage(StorageError),
+    Key(KeyError),
+    Entropy(EntropyError),
+    Contended(&'static str),
+}
+
+impl Failure {
+    pub(crate) fn contended(what: &'static str) -> Self {
+        Self(FailureKind::Contended(what))
+    }
+
+    /// Whether a write may have happened although the request failed. Repeating the request is safe all the same.
+    #[must_use]
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(&self.0, FailureKind::Storage(error) if error.is_outcome_unknown())
+    }
+
+    /// Whether the same request may succeed later without anybody mending anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match &self.0 {
+            FailureKind::Storage(error) => error.is_transient(),
+            FailureKind::Contended(_) => true,
+            FailureKind::Key(_) | FailureKind::Entropy(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            FailureKind::Storage(error) => error.fmt(f),
+            FailureKind::Key(error) => error.fmt(f),
+            FailureKind::Entropy(error) => error.fmt(f),
+            FailureKind::Contended(what) => {
+                write!(f, "too many changed the same {what} at the same time")
+            }
+        }
+    }
+}
+
+impl StdError for Failure {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0 {
+            FailureKind::Storage(error) => error.source(),
+            FailureKind::Key(_) | FailureKind::Entropy(_) | FailureKind::Contended(_) => None,
+        }
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self(FailureKind::Storage(error))
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        Self(FailureKind::Key(error))
+    }
+}
+
+impl From<EntropyError> for Failure {
+    fn from(error: EntropyError) -> Self {
+        Self(FailureKind::Entropy(error))
+    }
+}

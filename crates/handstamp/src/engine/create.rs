@@ -1,0 +1,125 @@
+//! Make a session.
+
+use super::{Engine, Error, Failure, Issued, SessionView, claims};
+use crate::clock::UnixMillis;
+use crate::id::{AppId, Invalid, SessionHandle, TenantId, UserId};
+use crate::json::JsonObject;
+use crate::rotation::Rotation;
+use crate::session::Session;
+use crate::storage::Guarded;
+use crate::token::Nonce;
+use crate::token::access::{self, AccessClaims, TokenFormat};
+use crate::token::refresh::RefreshClaims;
+
+/// What a new session is to be.
+#[derive(Debug, Clone)]
+pub struct Create {
+    /// In which app.
+    pub app: AppId,
+    /// In which tenant of it.
+    pub tenant: TenantId,
+    /// Whose.
+    pub user_id: UserId,
+    /// The JWT payload: fixed from here on, and readable by the client.
+    pub jwt_payload: JsonObject,
+    /// The first session data: kept in the store only.
+    pub session_data: JsonObject,
+    /// Whether requests must bring an anti-CSRF token along.
+    pub anti_csrf: bool,
+    /// The form of the access token.
+    pub format: TokenFormat,
+}
+
+impl Engine {
+    /// Makes a session: one durable write, one signature.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when payload or data are too large; [`Error::Failure`] when the store or the keys fail.
+    pub async fn create(&self, ask: Create) -> Result<Issued, Error> {
+        self.check_data_size(&ask.session_data)?;
+        let ring = self.ring(&ask.app).await?;
+        let now = self.now();
+        let config = self.config();
+        let ends_at = config
+            .absolute_lifetime()
+            .map_or(UnixMillis::MAX, |lifetime| now.plus(lifetime));
+        let view = SessionView {
+            handle: SessionHandle::generate(ask.tenant, now, &*self.inner.parts.entropy)
+                .map_err(Failure::from)?,
+            user_id: ask.user_id,
+            jwt_payload: ask.jwt_payload,
+        };
+        let refresh = ring.refresh().make(RefreshClaims {
+            handle: view.handle.clone(),
+            nonce: self.nonce()?,
+            parent: None,
+            anti_csrf: ask.anti_csrf,
+        });
+        let claims = claims(&view, &refresh, None, now, self.access_end(now, ends_at));
+        self.check_token_size(&claims, ask.format)?;
+        let session = Session {
+            handle: view.handle.clone(),
+            user_id: view.user_id.clone(),
+            jwt_payload: view.jwt_payload.clone(),
+            created_at: now,
+            expires_at: self.idle_end(now).min(ends_at),
+            ends_at,
+            rotation: Rotation::starting_with(refresh.hash().hash2()),
+        };
+        // The write is on its way to the disk while the token is signed.
+        let write = self.storage().insert(&ask.app, &session, &ask.session_data);
+        let (written, access) =
+            tokio::join!(write, async { self.mint(&ring, &claims, ask.format) });
+        match written? {
+            Guarded::Written => {}
+            // 74 random bits met the same millisecond twice, or the randomness is broken: say so, never overwrite.
+            Guarded::Lost => return Err(Failure::contended("session handle").into()),
+        }
+        Ok(Issued {
+            session: view,
+            access: access?,
+            refresh,
+            refresh_expires_at: session.expires_at,
+            refresh_created_at: now,
+        })
+    }
+
+    pub(super) fn nonce(&self) -> Result<Nonce, Failure> {
+        let mut bytes = [0; 16];
+        self.inner.parts.entropy.fill(&mut bytes)?;
+        Ok(Nonce::from_bytes(bytes))
+    }
+
+    pub(super) fn check_data_size(&self, data: &JsonObject) -> Result<(), Invalid> {
+        let limit = self.config().session_data_bytes();
+        if data.as_str().len() > limit {
+            return Err(Invalid::new(
+                "session data",
+                format!("must be at most {limit} bytes of JSON"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// A browser drops a cookie that is too large without a word; the one who knows better is told here instead.
+    fn check_token_size(&self, claims: &AccessClaims, format: TokenFormat) -> Result<(), Error> {
+        let limit = match format {
+            TokenFormat::V1 => self.config().cookie_access_token_bytes(),
+        };
+        let len = access::cookie_len(claims, ACCESS_TOKEN_COOKIE).map_err(Failure::from)?;
+        if len > limit {
+            let over = len - limit;
+            return Err(Invalid::new(
+                "JWT payload",
+                format!(
+                    "must be smaller: the access token would take {len} bytes of a cookie, {over} more than the limit of {limit}"
+                ),
+            )
+            .into());
+        }
+        Ok(())
+    }
+}
+
+/// The cookie that access tokens of protocol 1.0 travel in.
+const ACCESS_TOKEN_COOKIE: &str = "sAccessToken";

@@ -1,0 +1,293 @@
+//! Renew a session: the decision is [`crate::rotation::decide`], the effect one guarded write.
+
+use super::{Engine, Failure, Issued, SessionView, claims};
+use crate::clock::UnixMillis;
+use crate::id::{AppId, SessionHandle, UserId};
+use crate::keys::KeyRing;
+use crate::rotation::{Child, Current, Decision, Policy, Reuse, Rotation, decide};
+use crate::session::Session;
+use crate::storage::Guarded;
+use crate::token::access::TokenFormat;
+use crate::token::refresh::{RefreshClaims, RefreshToken};
+use crate::token::{Hash1, Hash2, Nonce};
+
+/// A refresh token, presented.
+#[derive(Debug, Clone)]
+pub struct Refresh<'a> {
+    /// In which app.
+    pub app: AppId,
+    /// The token's text.
+    pub token: &'a str,
+    /// Whether an anti-CSRF token is to be made with the new tokens.
+    pub anti_csrf: bool,
+    /// How refresh tokens follow each other.
+    pub policy: Policy,
+    /// What happens to a session whose tokens somebody else has.
+    pub on_reuse: OnReuse,
+    /// The form of the access token.
+    pub format: TokenFormat,
+}
+
+/// What happens when reuse is found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnReuse {
+    /// The session is ended.
+    Revoke,
+    /// The caller is told and decides; up to protocol 5.5, SDKs do.
+    Report,
+}
+
+/// What a refresh came to.
+#[derive(Debug, Clone)]
+#[must_use]
+pub enum Refreshed {
+    /// New tokens, or the same again.
+    Renewed(Box<Issued>),
+    /// No session goes with the token.
+    Unauthorised(RefreshRefused),
+    /// Two parties hold the session's tokens.
+    Reuse {
+        /// The session.
+        handle: SessionHandle,
+        /// Whose it is.
+        user_id: UserId,
+        /// How the token is related to the session.
+        kind: Reuse,
+    },
+}
+
+/// Why a refresh token was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RefreshRefused {
+    /// Not a refresh token of this app.
+    NotOurs,
+    /// The session was revoked, or has ended.
+    NoSession,
+    /// The token was superseded a moment ago by one that cannot be made again.
+    Superseded,
+}
+
+/// How often a decision is taken anew when others change the same session at the same time. The first change makes the others
+/// repeats, which write nothing, so that a third round is rare.
+const ROUNDS: u32 = 16;
+
+impl Engine {
+    /// Exchanges a refresh token: one read, one guarded write (none for a repeat), one signature.
+    ///
+    /// # Errors
+    /// When the store or the keys fail. Nothing is lost then: the same token can be presented again.
+    pub async fn refresh(&self, ask: &Refresh<'_>) -> Result<Refreshed, Failure> {
+        let ring = self.ring(&ask.app).await?;
+        let Ok(presented) = ring.refresh().open(ask.token) else {
+            return Ok(Refreshed::Unauthorised(RefreshRefused::NotOurs));
+        };
+        for _ in 0..ROUNDS {
+            let session = self
+                .storage()
+                .session(&ask.app, &presented.claims().handle)
+                .await?;
+            let now = self.now();
+            let Some(session) = session.filter(|session| session.is_alive(now)) else {
+                return Ok(Refreshed::Unauthorised(RefreshRefused::NoSession));
+            };
+            let turn = Turn {
+                engine: self,
+                ring: &ring,
+                ask,
+                presented: &presented,
+                session,
+                now,
+            };
+            if let Some(refreshed) = turn.take().await? {
+                return Ok(refreshed);
+            }
+        }
+        Err(Failure::contended("session"))
+    }
+}
+
+/// One reading of the session, and what is decided on it.
+struct Turn<'t> {
+    engine: &'t Engine,
+    ring: &'t KeyRing,
+    ask: &'t Refresh<'t>,
+    presented: &'t RefreshToken,
+    session: Session,
+    now: UnixMillis,
+}
+
+impl Turn<'_> {
+    /// `None` if the session changed meanwhile.
+    async fn take(self) -> Result<Option<Refreshed>, Failure> {
+        let presented = self.presented.presented();
+        let window = self.engine.config().grace_window();
+        let rotation = &self.session.rotation;
+        match decide(rotation, &presented, self.now, window, self.ask.policy) {
+            Decision::RepeatChild { nonce, made_at } => {
+                let expected = rotation.child.as_ref().map(|child| child.hash);
+                self.repeat(
+                    nonce,
+                    presented.hash,
+                    expected,
+                    made_at,
+                    Some(presented.hash),
+                )
+                .map(Some)
+            }
+            // The current token needs no confirmation any more, so its access token names no parent.
+            Decision::RepeatCurrent {
+                nonce,
+                parent,
+                since,
+            } => self
+                .repeat(nonce, parent, Some(rotation.current.hash), since, None)
+                .map(Some),
+            Decision::MakeChild => {
+                let (made, nonce) = self.successor()?;
+                let next = rotation.clone().with_child(self.child(&made, nonce));
+                self.write(next, made, Some(presented.hash)).await
+            }
+            Decision::ConfirmAndMakeChild => {
+                let (made, nonce) = self.successor()?;
+                let current = Current {
+                    hash: presented.hash.hash2(),
+                    nonce: Some(presented.nonce),
+                };
+                let next = rotation
+                    .clone()
+                    .confirmed(current, self.now)
+                    .with_child(self.child(&made, nonce));
+                self.write(next, made, Some(presented.hash)).await
+            }
+            Decision::Replace => {
+                let (made, nonce) = self.successor()?;
+                let current = Current {
+                    hash: made.hash().hash2(),
+                    nonce: Some(nonce),
+                };
+                let next = rotation
+                    .clone()
+                    .replaced(presented.hash.hash2(), current, self.now);
+                self.write(next, made, None).await
+            }
+            Decision::Superseded => Ok(Some(Refreshed::Unauthorised(RefreshRefused::Superseded))),
+            Decision::Reuse(kind) => self.reuse(kind).await.map(Some),
+        }
+    }
+
+    /// The new token that is made from the presented one.
+    fn successor(&self) -> Result<(RefreshToken, Nonce), Failure> {
+        let nonce = self.engine.nonce()?;
+        Ok((
+            self.made_from(self.presented.hash(), nonce, self.ask.anti_csrf),
+            nonce,
+        ))
+    }
+
+    fn made_from(&self, parent: Hash1, nonce: Nonce, anti_csrf: bool) -> RefreshToken {
+        self.ring.refresh().make(RefreshClaims {
+            handle: self.session.handle.clone(),
+            nonce,
+            parent: Some(parent),
+            anti_csrf,
+        })
+    }
+
+    fn child(&self, made: &RefreshToken, nonce: Nonce) -> Child {
+        Child {
+            hash: made.hash().hash2(),
+            nonce,
+            made_at: self.now,
+        }
+    }
+
+    /// Gives a token again, made anew from its parent and its nonce. What does not come out as the record has it is not given:
+    /// then somebody wrote to the store behind our back.
+    fn repeat(
+        &self,
+        nonce: Nonce,
+        parent: Hash1,
+        expected: Option<Hash2>,
+        made_at: UnixMillis,
+        named_parent: Option<Hash1>,
+    ) -> Result<Refreshed, Failure> {
+        // The first answer may have been made under the other anti-CSRF setting.
+        let again = [self.ask.anti_csrf, !self.ask.anti_csrf]
+            .map(|anti_csrf| self.made_from(parent, nonce, anti_csrf));
+        let Some(token) = again
+            .into_iter()
+            .find(|token| Some(token.hash().hash2()) == expected)
+        else {
+            return Ok(Refreshed::Unauthorised(RefreshRefused::Superseded));
+        };
+        self.issue(token, named_parent, self.session.expires_at, made_at)
+    }
+
+    async fn write(
+        &self,
+        next: Rotation,
+        made: RefreshToken,
+        parent: Option<Hash1>,
+    ) -> Result<Option<Refreshed>, Failure> {
+        let expires_at = self.engine.idle_end(self.now).min(self.session.ends_at);
+        let expected = self.session.rotation.counter;
+        let write = self.engine.storage().rotate(
+            &self.ask.app,
+            &self.session.handle,
+            expected,
+            &next,
+            expires_at,
+        );
+        // The write is on its way to the disk while the token is signed.
+        let (written, issued) = tokio::join!(write, async {
+            self.issue(made, parent, expires_at, self.now)
+        });
+        match written? {
+            Guarded::Written => issued.map(Some),
+            Guarded::Lost => Ok(None),
+        }
+    }
+
+    fn issue(
+        &self,
+        refresh: RefreshToken,
+        parent: Option<Hash1>,
+        refresh_expires_at: UnixMillis,
+        refresh_created_at: UnixMillis,
+    ) -> Result<Refreshed, Failure> {
+        let session = &self.session;
+        let view = SessionView {
+            handle: session.handle.clone(),
+            user_id: session.user_id.clone(),
+            jwt_payload: session.jwt_payload.clone(),
+        };
+        let access_end = self.engine.access_end(self.now, session.ends_at);
+        let claims = claims(&view, &refresh, parent, self.now, access_end);
+        let access = self.engine.mint(self.ring, &claims, self.ask.format)?;
+        Ok(Refreshed::Renewed(Box::new(Issued {
+            session: view,
+            access,
+            refresh,
+            refresh_expires_at,
+            refresh_created_at,
+        })))
+    }
+
+    async fn reuse(self, kind: Reuse) -> Result<Refreshed, Failure> {
+        let Session {
+            handle, user_id, ..
+        } = self.session;
+        tracing::warn!(app = %self.ask.app, session = %handle, ?kind, "a refresh token was used again");
+        if self.ask.on_reuse == OnReuse::Revoke {
+            self.engine
+                .storage()
+                .revoke(&self.ask.app, std::slice::from_ref(&handle))
+                .await?;
+        }
+        Ok(Refreshed::Reuse {
+            handle,
+            user_id,
+            kind,
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! The key rings of all apps, as last read from the store: read without a lock, loaded by one caller at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use super::{KeyLife, KeyRing, Wanted};
+use crate::clock::UnixMillis;
+use crate::engine::{Failure, Parts};
+use crate::id::AppId;
+use crate::storage::{Guarded, KeyKind, StoredKey};
+use crate::token::refresh::RefreshKey;
+
+/// How long after a fruitless reload tokens that no key verifies are refused without another one.
+const RELOAD_PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Default)]
+pub(crate) struct KeyRings {
+    rings: ArcSwap<HashMap<AppId, Arc<KeyRing>>>,
+    loading: Mutex<HashMap<AppId, UnixMillis>>,
+}
+
+impl KeyRings {
+    /// The app's ring, with a key that can sign at `now`; made and stored first if there is none.
+    pub(crate) async fn ring(
+        &self,
+        parts: &Parts,
+        app: &AppId,
+        life: KeyLife,
+    ) -> Result<Arc<KeyRing>, Failure> {
+        let now = parts.clock.now();
+        match self.held(app) {
+            Some(ring) if ring.signer(now, life).is_some() => Ok(ring),
+            // A ring to verify with but none to sign with: past its interval, nobody having asked for the last minute of it.
+            _ => {
+                let mut loading = self.loading.lock().await;
+                match self.held(app) {
+                    Some(ring) if ring.signer(now, life).is_some() => Ok(ring),
+                    _ => self.load(parts, app, life, &mut loading).await,
+                }
+            }
+        }
+    }
+
+    /// The ring as it is in the store now, if it may know more than `tried`: somebody may have loaded meanwhile, or the last
+    /// fruitless look is long enough ago. A flood of made-up tokens must not become a flood of queries.
+    pub(crate) async fn newer(
+        &self,
+        parts: &Parts,
+        app: &AppId,
+        life: KeyLife,
+        tried: &Arc<KeyRing>,
+    ) -> Result<Option<Arc<KeyRing>>, Failure> {
+        let mut loading = self.loading.lock().await;
+        if let Some(ring) = self.held(app).filter(|ring| !Arc::ptr_eq(ring, tried)) {
+            return Ok(Some(ring));
+        }
+        let now = parts.clock.now();
+        if loading
+            .get(app)
+            .is_some_and(|last| now.since(*last) < RELOAD_PAUSE && *last <= now)
+        {
+            return Ok(None);
+        }
+        self.load(parts, app, life, &mut loading).await.map(Some)
+    }
+
+    /// Makes the next signing key if its time has come. For a timer, so that no request has to wait for it.
+    pub(crate) async fn tend(&self, parts: &Parts, life: KeyLife) -> Result<(), Failure> {
+        let held = self.rings.load_full();
+        for app in held.keys() {
+            let mut loading = self.loading.lock().await;
+            if self
+                .held(app)
+                .is_none_or(|ring| ring.is_due(parts.clock.now(), life))
+            {
+                self.load(parts, app, life, &mut loading).await?;
+            }
+            let dead = parts.clock.now().minus(life.lifetime());
+            let retired = parts.storage.retire_keys(app, dead).await?;
+            if retired > 0 {
+                tracing::info!(%app, retired, "old signing keys forgotten");
+            }
+        }
+        Ok(())
+    }
+
+    fn held(&self, app: &AppId) -> Option<Arc<KeyRing>> {
+        self.rings.load().get(app).cloned()
+    }
+
+    async fn load(
+        &self,
+        parts: &Parts,
+        app: &AppId,
+        life: KeyLife,
+        loading: &mut HashMap<AppId, UnixMillis>,
+    ) -> Result<Arc<KeyRing>, Failure> {
+        let known = self.held(app);
+        // Each round either reads a whole ring or makes one missing key, and there are two kinds; the rest is for servers
+        // that make the same keys at the same time.
+        for _ in 0..8 {
+            let stored = parts.storage.keys(app).await?;
+            let now = parts.clock.now();
+            match KeyRing::read(app, &stored, known.as_deref(), now, life)? {
+                Ok(ring) => {
+                    let ring = Arc::new(ring);
+                    let mut rings = HashMap::clone(&self.rings.load());
+                    rings.insert(app.clone(), Arc::clone(&ring));
+                    self.rings.store(Arc::new(rings));
+                    loading.insert(app.clone(), now);
+                    return Ok(ring);
+                }
+                Err(wanted) => {
+                    let key = make(parts, wanted, now).await?;
+                    if parts.storage.add_key(app, &key).await? == Guarded::Written {
+                        tracing::info!(%app, kind = key.kind.as_str(), generation = key.generation, "key made");
+                    }
+                }
+            }
+        }
+        Err(Failure::contended("keys"))
+    }
+}
+
+async fn make(parts: &Parts, wanted: Wanted, now: UnixMillis) -> Result<StoredKey, Failure> {
+    let material = match wanted.kind {
+        KeyKind::Refresh => {
+            let mut secret = Zeroizing::new(vec![0; RefreshKey::LEN]);
+            parts.entropy.fill(&mut secret)?;
+            secret
+        }
+        KeyKind::Signing => {
+            let source = Arc::clone(&parts.keys);
+            let made = tokio::task::spawn_blocking(move || source.rsa()).await;
+            made.map_err(|why| crate::jws::KeyError::new("generation failed", why))??
+        }
+    };
+    Ok(StoredKey {
+        kind: wanted.kind,
+        generation: wanted.generation,
+        created_at: now,
+        material,
+    })
+}

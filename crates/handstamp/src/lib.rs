@@ -1,0 +1,20 @@
+//! Sessions: a short-lived access token that any node verifies without a database, and a rotating refresh token with theft
+//! detection that no race and no lost response turns against its owner.
+
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod entropy;
+pub mod id;
+pub mod json;
+pub mod jws;
+pub mod keys;
+pub mod rotation;
+pub mod session;
+pub mod storage;
+pub mod token;
+
+pub use config::Config;
+pub use engine::{Engine, Error, Failure, Parts};
+pub use id::{AppId, Invalid, SessionHandle, TenantId, UserId};
+pub use json::JsonObject;
