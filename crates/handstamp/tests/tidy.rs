@@ -44,7 +44,7 @@ const NOT_HERE: &[(&str, &[&str], &str)] = &[
         "the engine knows no database",
     ),
     (
-        "crates/handstamp/src/storage/sqlite",
+        "crates/handstamp/src/storage/sqlite/steps",
         &["format!("],
         "SQL is static text",
     ),
