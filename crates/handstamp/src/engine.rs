@@ -46,8 +46,14 @@ impl Parts {
     /// The machine's own clock, randomness and keys over `storage`.
     #[must_use]
     pub fn with_storage(storage: impl Storage + 'static) -> Self {
+        Self::with_shared_storage(Arc::new(storage))
+    }
+
+    /// The same over a storage that is chosen at run time, or that others use as well.
+    #[must_use]
+    pub fn with_shared_storage(storage: Arc<dyn Storage>) -> Self {
         Self {
-            storage: Arc::new(storage),
+            storage,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             keys: Arc::new(SystemKeySource),
