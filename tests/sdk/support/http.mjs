@@ -1,7 +1,7 @@
 // Requests as bytes, without a client library that mends them on the way.
 import http from "node:http";
 
-const agent = new http.Agent({ keepAlive: true });
+const keptAlive = new http.Agent({ keepAlive: true });
 
 /**
  * Sends one request and reads the whole answer.
@@ -12,8 +12,9 @@ const agent = new http.Agent({ keepAlive: true });
  * @param {object} [options]
  * @param {unknown} [options.json] a value to send as JSON
  * @param {string | Buffer} [options.body] text to send as it is, instead
+ * @param {http.Agent} [options.agent] default: connections are kept and used again
  */
-export function send(server, method, path, { json, body, headers = {} } = {}) {
+export function send(server, method, path, { json, body, headers = {}, agent = keptAlive } = {}) {
   const content = body ?? (json === undefined ? undefined : JSON.stringify(json));
   const bytes = content === undefined ? undefined : Buffer.from(content);
   return new Promise((resolve, reject) => {
