@@ -323,10 +323,10 @@ test("session data go up to 1 MiB of JSON, and not a byte further", async () => 
   await sdk.updateSessionData(session.handle, dataOf(limit - 1));
 
   for (const refused of [
-    sdk.updateSessionData(session.handle, dataOf(limit + 1)),
-    sdk.createNewSession("much", {}, dataOf(limit + 1)),
+    () => sdk.updateSessionData(session.handle, dataOf(limit + 1)),
+    () => sdk.createNewSession("much", {}, dataOf(limit + 1)),
   ]) {
-    const error = await failsWith("GENERAL_ERROR", refused);
+    const error = await failsWith("GENERAL_ERROR", refused());
     assert.match(error.message, /\b1048576\b/);
   }
   assert.deepEqual(await sdk.getSessionData(session.handle), dataOf(limit - 1));
@@ -336,16 +336,16 @@ test("session data go up to 1 MiB of JSON, and not a byte further", async () => 
 test("what the protocol has no form for is a GENERAL_ERROR that says why", async () => {
   const { session } = await sdk.createNewSession("bad-input");
   const cases = [
-    [sdk.createNewSession(1), "Field name 'userId' is invalid in JSON input"],
-    [sdk.createNewSession(undefined), "Field name 'userId' is invalid in JSON input"],
-    [sdk.createNewSession("bad-input", "text"), "Field name 'userDataInJWT' is invalid in JSON input"],
-    [sdk.createNewSession("bad-input", {}, []), "Field name 'userDataInDatabase' is invalid in JSON input"],
-    [sdk.updateSessionData(session.handle, null), "Field name 'userDataInDatabase' is invalid in JSON input"],
-    [sdk.getSessionData(undefined), "Field name 'sessionHandle' is missing in GET request"],
-    [sdk.refreshSession(null), "Field name 'refreshToken' is invalid in JSON input"],
+    [() => sdk.createNewSession(1), "Field name 'userId' is invalid in JSON input"],
+    [() => sdk.createNewSession(undefined), "Field name 'userId' is invalid in JSON input"],
+    [() => sdk.createNewSession("bad-input", "text"), "Field name 'userDataInJWT' is invalid in JSON input"],
+    [() => sdk.createNewSession("bad-input", {}, []), "Field name 'userDataInDatabase' is invalid in JSON input"],
+    [() => sdk.updateSessionData(session.handle, null), "Field name 'userDataInDatabase' is invalid in JSON input"],
+    [() => sdk.getSessionData(undefined), "Field name 'sessionHandle' is missing in GET request"],
+    [() => sdk.refreshSession(null), "Field name 'refreshToken' is invalid in JSON input"],
   ];
   for (const [call, why] of cases) {
-    const error = await failsWith("GENERAL_ERROR", call);
+    const error = await failsWith("GENERAL_ERROR", call());
     assert.ok(error.message.includes("with status code: 400 "), error.message);
     assert.ok(error.message.includes(why), error.message);
   }
