@@ -1,5 +1,6 @@
 //! The `handstamp` command.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
         Action::Serve(flags) => {
             settings(flags).and_then(|(settings, config)| serve(&settings, &config))
         }
-        Action::Config(flags) => settings(flags).map(|(settings, _)| print!("{settings}")),
+        Action::Config(flags) => settings(flags).map(|(settings, _)| show(&settings.to_string())),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -96,11 +97,17 @@ fn announce(config: &ServerConfig, addresses: &[SocketAddr]) {
         .iter()
         .map(|address| format!("http://{address}"))
         .collect();
-    println!(
-        "handstamp {} ready at {}; database {}; core protocol {}",
+    show(&format!(
+        "handstamp {} ready at {}; database {}; core protocol {}\n",
         env!("CARGO_PKG_VERSION"),
         addresses.join(" and "),
         config.database,
         cdi::SPOKEN.join(", "),
-    );
+    ));
+}
+
+/// Writes what was asked for to standard output. Whoever has closed it does not want it.
+fn show(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

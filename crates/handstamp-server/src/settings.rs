@@ -202,7 +202,12 @@ fn shown(setting: &Setting, text: &str) -> String {
         },
         _ => text.to_owned(),
     };
-    serde_json::to_string(&masked).unwrap_or_default()
+    let is_plain = masked.parse::<f64>().is_ok() || masked.parse::<bool>().is_ok();
+    if is_plain {
+        masked
+    } else {
+        serde_json::to_string(&masked).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

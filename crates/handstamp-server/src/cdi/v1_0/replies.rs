@@ -1,8 +1,7 @@
 //! What clients of protocol 1.0 get.
 
 use handstamp::engine::{
-    AccessToken, Issued, PublicSigningKey, RefreshRefused, Refreshed, SessionView, TryRefresh,
-    Verification, VerifyRefused,
+    Issued, PublicSigningKey, RefreshRefused, Refreshed, TryRefresh, Verification, VerifyRefused,
 };
 use handstamp::storage::DataWrite;
 use handstamp::{JsonObject, SessionHandle};
