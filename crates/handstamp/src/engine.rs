@@ -27,7 +27,7 @@ mod verify;
 pub use create::Create;
 pub use refresh::{OnReuse, Refresh, RefreshRefused, Refreshed};
 pub use upkeep::PublicSigningKey;
-pub use verify::{TryRefresh, Verification, Verified, Verify, VerifyRefused};
+pub use verify::{AntiCsrf, TryRefresh, Verification, Verified, Verify, VerifyRefused};
 
 /// What an engine is made of. Everything it does not compute by itself comes from here.
 #[derive(Debug, Clone)]

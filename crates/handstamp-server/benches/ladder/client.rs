@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use handstamp::engine::{Create, OnReuse, Refresh, Refreshed, Verification, Verify};
+use handstamp::engine::{AntiCsrf, Create, OnReuse, Refresh, Refreshed, Verification, Verify};
 use handstamp::rotation::Policy;
 use handstamp::storage::DataWrite;
 use handstamp::token::access::TokenFormat;
@@ -75,7 +75,7 @@ impl Client for EngineClient {
         let ask = Verify {
             app: AppId::PUBLIC,
             token: &held.access,
-            anti_csrf: None,
+            anti_csrf: AntiCsrf::Unchecked,
             check_storage: false,
         };
         let Verification::Valid(valid) = self.0.verify(&ask).await? else {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use handstamp::engine::{
-    Create, Issued, OnReuse, PublicSigningKey, Refresh, Refreshed, Verification, Verify,
+    AntiCsrf, Create, Issued, OnReuse, PublicSigningKey, Refresh, Refreshed, Verification, Verify,
 };
 use handstamp::storage::DataWrite;
 use handstamp::token::access::TokenFormat;
@@ -115,7 +115,11 @@ where
         .verify(&Verify {
             app: AppId::PUBLIC,
             token: &ask.token,
-            anti_csrf: ask.check_anti_csrf.then_some(ask.anti_csrf.as_deref()),
+            anti_csrf: if ask.check_anti_csrf {
+                AntiCsrf::Passed(ask.anti_csrf.as_deref())
+            } else {
+                AntiCsrf::Unchecked
+            },
             check_storage: ask.check_storage,
         })
         .await?;
