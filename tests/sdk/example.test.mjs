@@ -1,16 +1,21 @@
-// The example that the README points to, run as it is: the server is named `localhost`.
+// The examples that the README shows and points to, run as they are: the server is named `localhost`.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { Browser } from "./support/browser.mjs";
+import { send } from "./support/http.mjs";
 import { startServer } from "./support/server.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
+const top = path.join(here, "../..");
+/** The examples have their own package.json; here they run on the versions that these tests have installed. */
+const environment = { PATH: process.env.PATH, NODE_PATH: path.join(here, "node_modules") };
 let server;
 let app;
 let url;
@@ -18,14 +23,8 @@ let url;
 before(async () => {
   // The host is left to the server: its default must be what an SDK means by `localhost`.
   server = await startServer({ host: null });
-  app = spawn(process.execPath, [path.join(here, "../../examples/node-1.0/app.js")], {
-    env: {
-      PATH: process.env.PATH,
-      // The example has its own package.json; here it runs on the versions that these tests have installed.
-      NODE_PATH: path.join(here, "node_modules"),
-      CORE_PORT: String(server.port),
-      PORT: "0",
-    },
+  app = spawn(process.execPath, [path.join(top, "examples/node/app.js")], {
+    env: { ...environment, CORE_PORT: String(server.port), PORT: "0" },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const [line] = await Promise.race([
@@ -41,6 +40,23 @@ after(async () => {
     await once(app, "exit");
   }
   await server?.stop();
+});
+
+test("the README's example is the one in the folder, and does what its comments say", async () => {
+  const [, shown] = /^```js\n(.*?)^```$/ms.exec(readFileSync(path.join(top, "README.md"), "utf8"));
+  assert.equal(readFileSync(path.join(top, "examples/node/session.js"), "utf8"), shown);
+
+  const text = shown.replace("port: 3567", `port: ${server.port}`);
+  assert.notEqual(text, shown);
+  const example = spawn(process.execPath, ["-"], { env: environment, stdio: ["pipe", "pipe", "inherit"] });
+  let printed = "";
+  example.stdout.setEncoding("utf8").on("data", (part) => (printed += part));
+  example.stdin.end(text);
+  const [code] = await once(example, "close");
+  assert.deepEqual({ code, printed }, { code: 0, printed: "user-1 { role: 'editor' }\n" });
+  // Its last line revoked the session.
+  const { text: left } = await send(server, "GET", "/session/user?userId=user-1");
+  assert.deepEqual(JSON.parse(left), { status: "OK", sessionHandles: [] });
 });
 
 test("sign in, visit, refresh, visit, sign out", async () => {
