@@ -1,5 +1,13 @@
 //! Every backend passes the same suite.
 
+#![cfg_attr(
+    feature = "sqlite",
+    expect(
+        clippy::expect_used,
+        reason = "helpers of tests are not seen to be tests"
+    )
+)]
+
 use std::sync::Arc;
 
 use handstamp::storage::Storage;
