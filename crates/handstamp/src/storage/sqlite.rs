@@ -30,6 +30,9 @@ mod steps;
 mod threads;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 /// How [`SqliteStorage`] uses its file.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -116,7 +116,9 @@ pub(super) fn fault_of(error: &rusqlite::Error) -> StorageFault {
         ) => StorageFault::Busy,
         Some(ErrorCode::DiskFull) => StorageFault::Full,
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StorageFault::ReadOnly,
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StorageFault::Inconsistent,
+        Some(
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation,
+        ) => StorageFault::Inconsistent,
         Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) => StorageFault::Unavailable,
         _ => StorageFault::Other,
     }

@@ -1,0 +1,5 @@
+//! The library, from outside.
+
+mod conformance;
+#[cfg(feature = "sqlite")]
+mod sqlite;
