@@ -1,0 +1,298 @@
+//! The command `handstamp` as an operator meets it: what it prints, how it ends, and with which code.
+
+#![expect(clippy::unwrap_used, reason = "in a test, what goes wrong may stop it")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
+
+fn handstamp(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_handstamp"));
+    command.args(arguments).current_dir(folder).env_clear();
+    command
+}
+
+/// Runs the command to its end.
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    handstamp(folder, arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A server that is ready; killed if the test ends before it does.
+struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: BufReader<ChildStderr>,
+    ready: String,
+}
+
+impl Server {
+    fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut ready = String::new();
+        stdout.read_line(&mut ready).unwrap();
+        Self {
+            child,
+            stdout,
+            stderr,
+            ready,
+        }
+    }
+
+    fn address(&self) -> &str {
+        self.ready
+            .split("http://")
+            .nth(1)
+            .unwrap()
+            .split([' ', ';'])
+            .next()
+            .unwrap()
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address()).unwrap()
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// What it printed after the ready line, its log, and its exit code.
+    fn end(mut self) -> (String, String, Option<i32>) {
+        let (mut out, mut log) = (String::new(), String::new());
+        self.stdout.read_to_string(&mut out).unwrap();
+        self.stderr.read_to_string(&mut log).unwrap();
+        (out, log, self.child.wait().unwrap().code())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a request and reads until the server closes the connection.
+fn exchange(mut stream: TcpStream, request: &str) -> String {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    reply
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+}
+
+#[test]
+fn one_line_says_that_it_is_ready_and_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(handstamp(folder.path(), &["serve", "--port", "0"]));
+    let line = server.ready.clone();
+    let start = concat!("handstamp ", env!("CARGO_PKG_VERSION"), " ready at http://");
+    assert!(
+        line.starts_with(start)
+            && line.ends_with("; database sqlite:handstamp.db; core protocol 1.0\n"),
+        "{line}"
+    );
+    assert!(exchange(server.connect(), &get("/hello")).ends_with("\r\n\r\nHello\n"));
+    assert!(folder.path().join("handstamp.db").is_file());
+
+    server.signal("-TERM");
+    let (out, log, code) = server.end();
+    assert_eq!((out.as_str(), code), ("", Some(0)));
+    assert!(
+        log.contains("key made") && log.trim_end().ends_with("stopped"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_request_in_flight_is_finished_before_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    for signal in ["-TERM", "-INT"] {
+        let mut server = Server::start(handstamp(folder.path(), &["serve", "--port", "0"]));
+        let body = r#"{"userId":"u","userDataInJWT":{},"userDataInDatabase":{}}"#;
+        let (first, rest) = body.split_at(20);
+        let mut stream = server.connect();
+        let length = body.len();
+        let head = format!(
+            "POST /session HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        // The server asks for the body, so it is at work on the request when the signal comes.
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
+        stream.write_all(first.as_bytes()).unwrap();
+        server.signal(signal);
+        // It says so in its log; from then on nobody new is let in.
+        let mut log = String::new();
+        while !log.contains("stopping") {
+            assert!(server.stderr.read_line(&mut log).unwrap() > 0, "{log}");
+        }
+        stream.write_all(rest.as_bytes()).unwrap();
+        let mut reply = String::new();
+        reader.read_to_string(&mut reply).unwrap();
+        assert!(
+            reply.contains("HTTP/1.1 200 OK") && reply.contains(r#""status":"OK""#),
+            "{reply}"
+        );
+        let (_, _, code) = server.end();
+        assert_eq!(code, Some(0));
+    }
+}
+
+#[test]
+fn a_port_in_use_is_said_plainly() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = run(
+        folder.path(),
+        &["serve", "--host", "127.0.0.1", "--port", &port],
+    );
+    assert_eq!(output.status.code(), Some(4));
+    let log = text(&output.stderr);
+    assert!(
+        log.contains(&format!("cannot listen on 127.0.0.1:{port}"))
+            && log.contains("another server"),
+        "{log}"
+    );
+    assert!(
+        !folder.path().join("handstamp.db").exists(),
+        "nothing was made"
+    );
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_is_said_plainly() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("notes.txt"),
+        "not a database, but long enough to be looked at".repeat(50),
+    )
+    .unwrap();
+    for (url, expected) in [
+        ("sqlite:missing/folder/x.db", "missing/folder"),
+        ("sqlite:notes.txt", "notes.txt"),
+    ] {
+        let output = run(folder.path(), &["serve", "--port", "0", "--database", url]);
+        let log = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{log}");
+        assert!(
+            log.contains(&format!("cannot open the database {url}")) && log.contains(expected),
+            "{log}"
+        );
+    }
+}
+
+#[test]
+fn wrong_settings_stop_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("config.yaml"),
+        "access_token_validity: 0\n",
+    )
+    .unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (
+            &["serve", "--port", "70000"],
+            "setting `port` is \"70000\" (flag --port), but must be a port number",
+        ),
+        (
+            &["serve", "--config", "config.yaml"],
+            "setting `access_token_validity` is \"0\" (file config.yaml)",
+        ),
+        (
+            &["serve", "--config", "missing.yaml"],
+            "cannot read the configuration file missing.yaml",
+        ),
+        (
+            &["config", "--database", "oracle:x"],
+            "setting `database` is \"oracle:x\" (flag --database)",
+        ),
+        (&["serve", "--nonsense"], "unexpected argument '--nonsense'"),
+        (&[], "Usage: handstamp"),
+    ];
+    for (arguments, expected) in cases {
+        let output = run(folder.path(), arguments);
+        let log = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {log}");
+        assert!(log.contains(expected), "{arguments:?}: {log}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn config_shows_every_setting_and_its_origin_and_what_it_shows_works() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("old.yaml"),
+        "cookie_domain: api.example.com\nport: 4000\n",
+    )
+    .unwrap();
+    let show = |file: &str| {
+        let mut command = handstamp(
+            folder.path(),
+            &["config", "--config", file, "--port", "4001"],
+        );
+        text(
+            &command
+                .env("ENABLE_ANTI_CSRF", "false")
+                .output()
+                .unwrap()
+                .stdout,
+        )
+    };
+    let shown = show("old.yaml");
+    for line in [
+        "port: 4001  # flag --port",
+        "cookie_domain: \"api.example.com\"  # file old.yaml",
+        "enable_anti_csrf: false  # environment ENABLE_ANTI_CSRF",
+        "access_token_validity: 3600  # default",
+    ] {
+        assert!(
+            shown.lines().any(|shown| shown == line),
+            "{line} is not in\n{shown}"
+        );
+    }
+    fs::write(folder.path().join("new.yaml"), &shown).unwrap();
+    assert!(show("new.yaml").contains("cookie_domain: \"api.example.com\"  # file new.yaml"));
+}
+
+#[test]
+fn logs_are_one_json_object_a_line_if_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = handstamp(
+        folder.path(),
+        &["serve", "--port", "0", "--database", "memory:"],
+    );
+    command.env("LOG_FORMAT", "json");
+    let server = Server::start(command);
+    server.signal("-TERM");
+    let (_, log, code) = server.end();
+    assert_eq!(code, Some(0));
+    assert!(log.lines().count() >= 2);
+    for line in log.lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(entry["level"], "INFO", "{line}");
+    }
+}
