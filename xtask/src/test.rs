@@ -22,7 +22,12 @@ pub(crate) fn run_all() -> Result<bool> {
         node::install_packages()
     });
     steps.step("Rust tests", || {
-        run(&mut cargo(&["test", "--workspace", "--all-features"]))
+        run(&mut cargo(&[
+            "test",
+            "--workspace",
+            "--all-features",
+            "--no-fail-fast",
+        ]))
     });
     let built = steps.step("release build", || {
         run(
