@@ -1,5 +1,6 @@
-//! The project's own commands, one file each: `cargo xtask test`, `cargo xtask lint`.
+//! The project's own commands, one file each: `cargo xtask test`, `cargo xtask lint`, `cargo xtask bench`.
 
+mod bench;
 mod lint;
 mod node;
 mod steps;
@@ -14,6 +15,8 @@ usage: cargo xtask COMMAND
 
   test   run every test there is: Rust, then the SDK and protocol suites against the release build
   lint   formatting, clippy, documentation, features, dependencies
+  bench  what operations cost beside the machine's limits, written to docs/benchmarks.md
+         [--seconds N] per measurement, [--sessions N] stored for the last part
 
 `cargo xtask test` looks at CRASH_ROUNDS and CRASH_SEED: how often the server is killed, and a run to repeat.";
 
@@ -23,6 +26,7 @@ fn main() -> Result<ExitCode> {
     let passed = match arguments.as_slice() {
         ["test"] => test::run_all()?,
         ["lint"] => lint::run_all(),
+        ["bench", options @ ..] => bench::run_with(options)?,
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             true

@@ -1,3 +1,5 @@
+//! What can only be seen from inside: the writer's pragmas, its batches, its failures.
+
 use tempfile::TempDir;
 
 use super::*;
