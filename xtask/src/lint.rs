@@ -17,12 +17,8 @@ pub(crate) fn run_all() -> bool {
         run(cargo(&all).env("RUSTDOCFLAGS", "-D warnings"))
     });
     steps.step("library without features", || {
-        run(&mut cargo(&[
-            "check",
-            "--package",
-            "handstamp",
-            "--no-default-features",
-        ]))
+        let library = ["clippy", "--package", "handstamp", "--no-default-features"];
+        run(cargo(&library).args(["--", "-D", "warnings"]))
     });
     let dependencies = "dependencies (cargo deny)";
     if answers("cargo", &["deny", "--version"]) {
