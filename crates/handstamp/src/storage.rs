@@ -45,7 +45,8 @@ pub trait Storage: Send + Sync + fmt::Debug {
         handle: &SessionHandle,
     ) -> Result<Option<Session>, StorageError>;
 
-    /// Replaces the session's rotation record and its end, if its counter still is `expected`.
+    /// Replaces the session's rotation record and its end, if its counter still is `expected`. The new end is not later than
+    /// the session's absolute one; a store may refuse it otherwise.
     async fn rotate(
         &self,
         app: &AppId,

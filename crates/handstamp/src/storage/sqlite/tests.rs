@@ -92,3 +92,23 @@ async fn threads_end_with_the_store() {
         thread.join();
     }
 }
+
+#[test]
+fn a_commit_may_have_happened_if_the_disk_failed_in_it() {
+    use rusqlite::ffi;
+    let cases = [
+        (ffi::SQLITE_IOERR_FSYNC, StorageFault::Unavailable, true),
+        (ffi::SQLITE_IOERR_WRITE, StorageFault::Unavailable, true),
+        (ffi::SQLITE_FULL, StorageFault::Full, false),
+        (ffi::SQLITE_BUSY, StorageFault::Busy, false),
+        (ffi::SQLITE_READONLY, StorageFault::ReadOnly, false),
+    ];
+    for (code, fault, unknown) in cases {
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        let error = writer::not_committed(&std::sync::Arc::new(error));
+        assert_eq!(
+            (error.fault(), error.is_outcome_unknown()),
+            (fault, unknown)
+        );
+    }
+}

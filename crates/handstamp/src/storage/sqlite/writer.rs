@@ -120,14 +120,7 @@ fn run_batch(db: &mut Statements<'_>, first: Box<dyn Job>, queue: &Receiver<Box<
         Err(error) => {
             roll_back(connection);
             let error = Arc::new(error);
-            answer(batch, || {
-                let refused = refused("not committed", &error);
-                Err(if leaves_nothing(&error) {
-                    refused
-                } else {
-                    refused.with_outcome_unknown()
-                })
-            });
+            answer(batch, || Err(not_committed(&error)));
         }
     }
 }
@@ -145,16 +138,18 @@ fn refused(what: &'static str, error: &Arc<rusqlite::Error>) -> StorageError {
     StorageError::new(fault_of(error), what).because(Arc::clone(error))
 }
 
-/// Whether SQLite reports this of a commit only when it has not handed it to the disk.
-fn leaves_nothing(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
+/// What a failed commit means to those who were part of it.
+pub(super) fn not_committed(error: &Arc<rusqlite::Error>) -> StorageError {
+    let refused = refused("not committed", error);
+    match error.sqlite_error_code() {
+        // SQLite reports these only when it has not handed the commit to the disk.
         Some(
             ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::DiskFull
-                | ErrorCode::ReadOnly
-                | ErrorCode::ConstraintViolation
-        )
-    )
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
+            | ErrorCode::ReadOnly
+            | ErrorCode::ConstraintViolation,
+        ) => refused,
+        _ => refused.with_outcome_unknown(),
+    }
 }
