@@ -1,0 +1,3 @@
+//! Everything that can be tested from outside, in one binary.
+
+mod exploration;
