@@ -1,2 +1,44 @@
-//! The project commands.
-fn main() {}
+//! The project's own commands, one file each: `cargo xtask test`, `cargo xtask lint`, `cargo xtask bench`.
+
+mod bench;
+mod lint;
+mod node;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test   run every test there is: Rust, then the SDK and protocol suites against the release build
+  lint   formatting, clippy, documentation, features, dependencies
+  bench  what operations cost beside the machine's limits, written to docs/benchmarks.md
+         [--seconds N] per measurement, [--sessions N] stored for the last part
+
+`cargo xtask test` looks at CRASH_ROUNDS and CRASH_SEED: how often the server is killed, and a run to repeat.";
+
+fn main() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let passed = match arguments.as_slice() {
+        ["test"] => test::run_all()?,
+        ["lint"] => lint::run_all(),
+        ["bench", options @ ..] => bench::run_with(options)?,
+        ["help" | "-h" | "--help"] => {
+            println!("{USAGE}");
+            true
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    Ok(if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

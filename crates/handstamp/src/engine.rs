@@ -27,7 +27,7 @@ mod verify;
 pub use create::Create;
 pub use refresh::{OnReuse, Refresh, RefreshRefused, Refreshed};
 pub use upkeep::PublicSigningKey;
-pub use verify::{TryRefresh, Verification, Verified, Verify, VerifyRefused};
+pub use verify::{AntiCsrf, TryRefresh, Verification, Verified, Verify, VerifyRefused};
 
 /// What an engine is made of. Everything it does not compute by itself comes from here.
 #[derive(Debug, Clone)]
@@ -46,8 +46,14 @@ impl Parts {
     /// The machine's own clock, randomness and keys over `storage`.
     #[must_use]
     pub fn with_storage(storage: impl Storage + 'static) -> Self {
+        Self::with_shared_storage(Arc::new(storage))
+    }
+
+    /// The same over a storage that is chosen at run time, or that others use as well.
+    #[must_use]
+    pub fn with_shared_storage(storage: Arc<dyn Storage>) -> Self {
         Self {
-            storage: Arc::new(storage),
+            storage,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             keys: Arc::new(SystemKeySource),

@@ -1,6 +1,10 @@
 //! Sessions: a short-lived access token that any node verifies without a database, and a rotating refresh token with theft
 //! detection that no race and no lost response turns against its owner.
 
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub mod clock;
 pub mod config;
 pub mod engine;

@@ -30,6 +30,22 @@ pub struct Create {
     pub format: TokenFormat,
 }
 
+impl Create {
+    /// A session of the default app and tenant, with empty payload and data and without an anti-CSRF token.
+    #[must_use]
+    pub fn new(user_id: UserId) -> Self {
+        Self {
+            app: AppId::PUBLIC,
+            tenant: TenantId::PUBLIC,
+            user_id,
+            jwt_payload: JsonObject::empty(),
+            session_data: JsonObject::empty(),
+            anti_csrf: false,
+            format: TokenFormat::V1,
+        }
+    }
+}
+
 impl Engine {
     /// Makes a session: one durable write, one signature.
     ///

@@ -28,6 +28,21 @@ pub struct Refresh<'a> {
     pub format: TokenFormat,
 }
 
+impl<'a> Refresh<'a> {
+    /// A token of the default app, without an anti-CSRF token; reuse ends the session.
+    #[must_use]
+    pub fn new(token: &'a str) -> Self {
+        Self {
+            app: AppId::PUBLIC,
+            token,
+            anti_csrf: false,
+            policy: Policy::ConfirmOnUse,
+            on_reuse: OnReuse::Revoke,
+            format: TokenFormat::V1,
+        }
+    }
+}
+
 /// What happens when reuse is found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnReuse {

@@ -16,11 +16,32 @@ pub struct Verify<'a> {
     pub app: AppId,
     /// The token's text.
     pub token: &'a str,
-    /// The anti-CSRF token to compare with the one inside, if that is to be done; `Some(None)` when it ought to be there and
-    /// is not.
-    pub anti_csrf: Option<Option<&'a str>>,
+    /// Whether the anti-CSRF token is compared with the one inside, and with what.
+    pub anti_csrf: AntiCsrf<'a>,
     /// Whether the store is asked if the session is still there.
     pub check_storage: bool,
+}
+
+impl<'a> Verify<'a> {
+    /// A token of the default app, to be checked by its signature alone.
+    #[must_use]
+    pub fn new(token: &'a str) -> Self {
+        Self {
+            app: AppId::PUBLIC,
+            token,
+            anti_csrf: AntiCsrf::Unchecked,
+            check_storage: false,
+        }
+    }
+}
+
+/// What a request says against cross-site forgery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AntiCsrf<'a> {
+    /// The request needs no anti-CSRF token.
+    Unchecked,
+    /// The anti-CSRF token that came with the request, if one did; it must equal the one inside the access token.
+    Passed(Option<&'a str>),
 }
 
 /// What a verification came to.
@@ -98,7 +119,7 @@ impl Engine {
         if claims.expires_at < now {
             return Ok(Verification::TryRefresh(TryRefresh::Expired));
         }
-        if let Some(passed) = ask.anti_csrf
+        if let AntiCsrf::Passed(passed) = ask.anti_csrf
             && !same_secret(claims.anti_csrf.as_ref(), passed)
         {
             return Ok(Verification::TryRefresh(TryRefresh::AntiCsrf));

@@ -1,3 +1,6 @@
-//! Everything that can be tested from outside, in one binary.
+//! The library, from outside.
 
+mod conformance;
 mod exploration;
+#[cfg(feature = "sqlite")]
+mod sqlite;

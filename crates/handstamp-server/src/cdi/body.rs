@@ -1,0 +1,154 @@
+//! Reading requests: strictly typed, in the order in which an operation asks for its fields.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use axum::body::{Body as HttpBody, Bytes, HttpBody as _};
+use axum::extract::Request;
+use handstamp::JsonObject;
+use serde::Deserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::reply::Refusal;
+
+/// How long a request's body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What came with a request.
+#[derive(Debug)]
+pub(super) struct Input {
+    query: String,
+    body: Bytes,
+}
+
+impl Input {
+    /// Takes a request in, if its body stays within `limit` bytes.
+    pub(super) async fn read(request: Request, limit: usize) -> Result<Self, Refusal> {
+        let (head, body) = request.into_parts();
+        let query = head.uri.query().unwrap_or_default().to_owned();
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        if announced > limit {
+            return Err(Refusal::TooLarge { limit });
+        }
+        let body = match tokio::time::timeout(BODY_TIMEOUT, collect(body, limit)).await {
+            Ok(body) => body?,
+            Err(_) => return Err(Refusal::TooSlow),
+        };
+        Ok(Self { query, body })
+    }
+
+    /// The query parameter `name`.
+    pub(super) fn query(&self, name: &'static str) -> Result<Cow<'_, str>, Refusal> {
+        let mut parameters = form_urlencoded::parse(self.query.as_bytes());
+        let found = parameters
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value);
+        found.ok_or(Refusal::MissingParameter(name))
+    }
+
+    /// The body, which must be a JSON object.
+    pub(super) fn body(&self) -> Result<Body<'_>, Refusal> {
+        let text = std::str::from_utf8(&self.body).map_err(|_| Refusal::BadJson)?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let members = json
+            .deserialize_map(Members)
+            .map_err(|_| Refusal::BadJson)?;
+        json.end().map_err(|_| Refusal::BadJson)?;
+        Ok(Body(members))
+    }
+}
+
+async fn collect(body: HttpBody, limit: usize) -> Result<Bytes, Refusal> {
+    axum::body::to_bytes(body, limit).await.map_err(|why| {
+        let over = std::error::Error::source(&why)
+            .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
+        if over {
+            Refusal::TooLarge { limit }
+        } else {
+            Refusal::BadJson
+        }
+    })
+}
+
+/// A request's fields, each still as it was written.
+#[derive(Debug)]
+pub(super) struct Body<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Body<'a> {
+    /// A string that must be there.
+    pub(super) fn string(&self, name: &'static str) -> Result<String, Refusal> {
+        self.optional_string(name)?.ok_or(Refusal::field(name))
+    }
+
+    /// A string that may be absent, but not null.
+    pub(super) fn optional_string(&self, name: &'static str) -> Result<Option<String>, Refusal> {
+        self.read(name)
+    }
+
+    /// A boolean that must be there.
+    pub(super) fn boolean(&self, name: &'static str) -> Result<bool, Refusal> {
+        self.read(name)?.ok_or(Refusal::field(name))
+    }
+
+    /// An array of strings that may be absent, but not null.
+    pub(super) fn optional_strings(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<Vec<String>>, Refusal> {
+        self.read(name)
+    }
+
+    /// A JSON object that must be there.
+    pub(super) fn object(&self, name: &'static str) -> Result<JsonObject, Refusal> {
+        let raw = self.raw(name).ok_or(Refusal::field(name))?;
+        JsonObject::parse(raw.get()).map_err(|_| Refusal::field(name))
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, Refusal> {
+        let read =
+            |raw: &RawValue| serde_json::from_str(raw.get()).map_err(|_| Refusal::field(name));
+        self.raw(name).map(read).transpose()
+    }
+
+    fn raw(&self, name: &str) -> Option<&'a RawValue> {
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, raw)| *raw)
+    }
+}
+
+/// Reads an object's members without reading their values. A name that comes twice is an error: readers disagree on which counts.
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        /// More than any operation has, and few enough to look through.
+        const MOST: usize = 64;
+        let mut members: Self::Value = Vec::new();
+        while let Some(Name(name)) = map.next_key()? {
+            if members.iter().any(|(seen, _)| *seen == name) {
+                return Err(A::Error::custom("a field comes twice"));
+            }
+            if members.len() == MOST {
+                return Err(A::Error::custom("too many fields"));
+            }
+            members.push((name, map.next_value()?));
+        }
+        Ok(members)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

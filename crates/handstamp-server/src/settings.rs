@@ -1,0 +1,345 @@
+//! The settings: what there is, where each value comes from, and what they add up to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+mod file;
+mod table;
+mod typed;
+
+use table::{OTHER_DATABASES, Role};
+pub use table::{SETTINGS, Setting};
+pub use typed::{Cookies, DatabaseUrl, LogFormat, ServerConfig};
+
+/// Where a value comes from; later ones win.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// The configuration file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+    /// The command line.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag(name) => write!(f, "flag --{name}"),
+        }
+    }
+}
+
+/// A setting's value as somebody wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The value.
+    pub text: String,
+    /// Who said so.
+    pub origin: Origin,
+}
+
+/// A setting that stops the start.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {path}: {why}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// The reason.
+        why: String,
+    },
+    /// There is no such setting.
+    #[error("unknown setting `{name}` ({origin}); `handstamp config` lists the settings")]
+    Unknown {
+        /// The name that was found.
+        name: String,
+        /// Where.
+        origin: Origin,
+    },
+    /// A setting of a database that is not served.
+    #[error(
+        "setting `{name}` ({origin}) is for a database that handstamp does not have; `database` may be sqlite:PATH or memory:"
+    )]
+    OtherDatabase {
+        /// The name that was found.
+        name: String,
+        /// Where.
+        origin: Origin,
+    },
+    /// A value that the setting cannot have.
+    #[error("setting `{name}` is {value:?} ({origin}), but must be {allowed}")]
+    Invalid {
+        /// The setting.
+        name: &'static str,
+        /// The value that was found.
+        value: String,
+        /// Where.
+        origin: Origin,
+        /// What it may be.
+        allowed: String,
+    },
+}
+
+/// All values, merged: flags over environment over file over defaults.
+#[derive(Debug)]
+pub struct Settings {
+    found: BTreeMap<&'static str, Found>,
+    file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Collects the values of `file`, of the environment as `env` reads it, and of `flags`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds what is not a setting.
+    pub fn collect(
+        file: Option<&Path>,
+        env: impl Fn(&str) -> Option<String>,
+        flags: impl IntoIterator<Item = (&'static str, Option<String>)>,
+    ) -> Result<Self, SettingsError> {
+        let mut found = BTreeMap::new();
+        for setting in SETTINGS
+            .iter()
+            .filter(|setting| !setting.default.is_empty())
+        {
+            found.insert(
+                setting.name,
+                Found {
+                    text: setting.default.to_owned(),
+                    origin: Origin::Default,
+                },
+            );
+        }
+        let file = match file {
+            Some(path) => {
+                for (name, text) in file::read(path)? {
+                    let origin = Origin::File(path.to_owned());
+                    let Some(setting) = SETTINGS.iter().find(|setting| setting.is_named(&name))
+                    else {
+                        let other = OTHER_DATABASES
+                            .iter()
+                            .any(|prefix| name.starts_with(prefix));
+                        return Err(if other {
+                            SettingsError::OtherDatabase { name, origin }
+                        } else {
+                            SettingsError::Unknown { name, origin }
+                        });
+                    };
+                    found.insert(setting.name, Found { text, origin });
+                }
+                Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+            }
+            None => None,
+        };
+        found.extend(
+            SETTINGS
+                .iter()
+                .filter_map(|setting| Some((setting.name, setting.in_env(&env)?))),
+        );
+        for (name, text) in flags {
+            if let Some(text) = text {
+                found.insert(
+                    name,
+                    Found {
+                        text,
+                        origin: Origin::Flag(name),
+                    },
+                );
+            }
+        }
+        Ok(Self { found, file })
+    }
+
+    /// Settings that were given and mean nothing here, for a word in the log.
+    pub fn relics(&self) -> impl Iterator<Item = (&Setting, &Found)> {
+        let relics = SETTINGS
+            .iter()
+            .filter(|setting| setting.role == Role::Relic);
+        relics.filter_map(|setting| Some((setting, self.found.get(setting.name)?)))
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+}
+
+/// Shows each setting with its value and where that comes from, in the form of a configuration file.
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for setting in SETTINGS.iter().filter(|setting| setting.role == Role::Used) {
+            writeln!(f, "# {}", setting.help)?;
+            match self.found.get(setting.name) {
+                Some(found) => writeln!(
+                    f,
+                    "{}: {}  # {}",
+                    setting.name,
+                    shown(setting, &found.text),
+                    found.origin
+                )?,
+                None => writeln!(f, "# {}: (not set)", setting.name)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value as it may be shown: a database's address may carry a password.
+fn shown(setting: &Setting, text: &str) -> String {
+    let masked = match (setting.name, text.split_once("://")) {
+        ("database", Some((scheme, rest))) => match rest.rsplit_once('@') {
+            Some((_, place)) => format!("{scheme}://***@{place}"),
+            None => text.to_owned(),
+        },
+        _ => text.to_owned(),
+    };
+    let is_plain = masked.parse::<f64>().is_ok() || masked.parse::<bool>().is_ok();
+    if is_plain {
+        masked
+    } else {
+        serde_json::to_string(&masked).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn collect(
+        yaml: &str,
+        env: &[(&str, &str)],
+        flags: &[(&'static str, &str)],
+    ) -> Result<ServerConfig, SettingsError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(yaml.as_bytes()).unwrap();
+        let env = |name: &str| {
+            env.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        let flags = flags
+            .iter()
+            .map(|(name, value)| (*name, Some((*value).to_owned())));
+        ServerConfig::try_from(&Settings::collect(Some(file.path()), env, flags)?)
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file_over_defaults() {
+        assert_eq!(collect("", &[], &[]).unwrap().port, 3567);
+        assert_eq!(collect("port: 1", &[], &[]).unwrap().port, 1);
+        assert_eq!(
+            collect("port: 1", &[("HANDSTAMP_PORT", "2")], &[])
+                .unwrap()
+                .port,
+            2
+        );
+        assert_eq!(
+            collect("port: 1", &[("SUPERTOKENS_PORT", "2")], &[("port", "3")])
+                .unwrap()
+                .port,
+            3
+        );
+        assert_eq!(
+            collect("", &[("PORT", "2")], &[]).unwrap().port,
+            3567,
+            "PORT belongs to everybody"
+        );
+    }
+
+    #[test]
+    fn a_configuration_file_of_the_old_core_works() {
+        let old = "
+core_config_version: 0
+cookie_domain: \"api.example.com\"
+refresh_api_path: /refresh
+access_token_validity: 3600
+refresh_token_validity: 144000.5
+enable_anti_csrf: false
+# port: 3567
+host: 0.0.0.0
+cookie_secure:
+max_server_pool_size: 10
+info_log_path: \"null\"
+error_log_path: null
+";
+        let config = collect(old, &[], &[]).unwrap();
+        assert_eq!(config.cookies.domain.as_deref(), Some("api.example.com"));
+        assert_eq!(config.cookies.refresh_path, "/refresh");
+        assert!(config.cookies.secure, "null is not set");
+        assert!(!config.anti_csrf);
+        assert_eq!(
+            config.engine.refresh_token_validity().as_secs(),
+            144_000 * 60 + 30
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_is_named_with_value_and_remedy() {
+        let cases: &[(&str, &str)] = &[
+            ("prot: 1", "unknown setting `prot`"),
+            ("port: 70000", "setting `port` is \"70000\""),
+            ("port: [1]", "port"),
+            ("enable_anti_csrf: maybe", "must be true or false"),
+            (
+                "access_token_validity: 0",
+                "setting `access_token_validity` is \"0\"",
+            ),
+            ("access_token_validity: 1.5", "a whole number"),
+            (
+                "refresh_token_validity: 60",
+                "longer than access_token_validity",
+            ),
+            ("refresh_token_validity: -1", "`refresh_token_validity`"),
+            ("refresh_token_validity: .nan", "line 1 column 25"),
+            (
+                "refresh_token_rotation_grace_period: 301",
+                "setting `refresh_token_rotation_grace_period` is \"301\"",
+            ),
+            (
+                "access_token_dynamic_signing_key_update_interval: 0.5",
+                "at least 1 h",
+            ),
+            ("database: oracle:x", "must be sqlite:PATH or memory:"),
+            ("database: \"sqlite:\"", "must be sqlite:PATH or memory:"),
+            (
+                "mysql_user: root",
+                "is for a database that handstamp does not have",
+            ),
+            ("log_format: xml", "text or json"),
+            ("log_level: LOUD", "DEBUG, INFO, WARN, ERROR or NONE"),
+            ("refresh_api_path: refresh", "a path that begins with /"),
+            ("cookie_domain: 'a; b'", "`cookie_domain`"),
+            ("port: 1\nport: 2", "port"),
+            ("- port", "configuration file"),
+            ("{", "configuration file"),
+        ];
+        for (yaml, expected) in cases {
+            let error = collect(yaml, &[], &[]).unwrap_err().to_string();
+            assert!(error.contains(expected), "{yaml}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let flags = [("database", Some("postgres://me:secret@db/x".to_owned()))];
+        let shown = Settings::collect(None, |_| None, flags)
+            .unwrap()
+            .to_string();
+        assert!(
+            !shown.contains("secret") && shown.contains("postgres://***@db/x"),
+            "{shown}"
+        );
+        assert!(shown.contains("# flag --database"), "{shown}");
+    }
+}

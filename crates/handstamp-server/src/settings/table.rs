@@ -1,0 +1,185 @@
+//! All settings there are.
+
+use super::{Found, Origin};
+
+/// One setting. Its environment variable is the name in upper case, but for those that name others.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name in the configuration file.
+    pub name: &'static str,
+    /// Its older name there.
+    pub(super) alias: Option<&'static str>,
+    /// Its environment variables where they are not the name in upper case; the first that is set counts.
+    pub(super) env: &'static [&'static str],
+    /// What it is when nobody says anything; empty for "not set".
+    pub(super) default: &'static str,
+    /// What it does, with its unit.
+    pub help: &'static str,
+    pub(super) role: Role,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Used,
+    /// Known from configuration files of the old core, and without a meaning here.
+    Relic,
+}
+
+const fn used(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting {
+        name,
+        alias: None,
+        env: &[],
+        default,
+        help,
+        role: Role::Used,
+    }
+}
+
+const fn relic(name: &'static str, help: &'static str) -> Setting {
+    Setting {
+        name,
+        alias: None,
+        env: &[],
+        default: "",
+        help,
+        role: Role::Relic,
+    }
+}
+
+/// All settings, in the order in which they are shown.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        env: &["HANDSTAMP_HOST", "SUPERTOKENS_HOST"],
+        ..used("host", "localhost", "the name or address to listen on")
+    },
+    Setting {
+        env: &["HANDSTAMP_PORT", "SUPERTOKENS_PORT"],
+        ..used("port", "3567", "the port to listen on; 0 takes a free one")
+    },
+    used(
+        "database",
+        "sqlite:handstamp.db",
+        "where sessions are kept: sqlite:PATH, or memory: to forget them with the process",
+    ),
+    used(
+        "access_token_validity",
+        "3600",
+        "seconds that an access token is good for",
+    ),
+    used(
+        "refresh_token_validity",
+        "144000",
+        "minutes that a session lives without being refreshed",
+    ),
+    used(
+        "refresh_token_rotation_grace_period",
+        "10",
+        "seconds in which a repeated refresh gets the same answer; 0 to 300",
+    ),
+    used(
+        "enable_anti_csrf",
+        "true",
+        "whether requests must bring an anti-CSRF token along (protocol 1.0)",
+    ),
+    used(
+        "access_token_blacklisting",
+        "false",
+        "whether verification asks the database if the session still exists",
+    ),
+    used(
+        "access_token_signing_key_dynamic",
+        "true",
+        "whether signing keys follow one another; if not, one signs for ten years",
+    ),
+    Setting {
+        alias: Some("access_token_dynamic_signing_key_update_interval"),
+        ..used(
+            "access_token_signing_key_update_interval",
+            "168",
+            "hours that a signing key signs",
+        )
+    },
+    used(
+        "cookie_domain",
+        "",
+        "the domain of the session cookies; clients of protocol 1.0 are told localhost when it is not set",
+    ),
+    used(
+        "cookie_secure",
+        "true",
+        "whether the session cookies are for https only; browsers insist, as the SDK sets SameSite=None",
+    ),
+    used(
+        "access_token_path",
+        "/",
+        "the path of the access token's cookie",
+    ),
+    used(
+        "refresh_api_path",
+        "/session/refresh",
+        "the path of the refresh token's cookie: where the application refreshes",
+    ),
+    used(
+        "access_token_cookie_limit",
+        "4096",
+        "bytes, name included, that an access token may take as a cookie",
+    ),
+    used(
+        "session_data_limit",
+        "1048576",
+        "bytes of JSON that a session's data may have",
+    ),
+    used(
+        "shutdown_timeout",
+        "30",
+        "seconds that requests in flight get to finish at a shutdown",
+    ),
+    used(
+        "log_level",
+        "INFO",
+        "what is logged to standard error: DEBUG, INFO, WARN, ERROR or NONE",
+    ),
+    used("log_format", "text", "how it is logged: text or json"),
+    relic(
+        "core_config_version",
+        "the version of the old core's configuration file",
+    ),
+    relic(
+        "max_server_pool_size",
+        "the number of the old core's threads",
+    ),
+    relic(
+        "info_log_path",
+        "a log file of the old core; handstamp logs to standard error",
+    ),
+    relic(
+        "error_log_path",
+        "a log file of the old core; handstamp logs to standard error",
+    ),
+    relic("disable_telemetry", "handstamp sends nothing to anybody"),
+];
+
+/// Databases of the old core, by the beginning of their settings' names.
+pub(super) const OTHER_DATABASES: &[&str] = &["mysql_", "postgresql_", "mongodb_"];
+
+impl Setting {
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.name == name || self.alias == Some(name)
+    }
+
+    pub(super) fn in_env(&self, read: impl Fn(&str) -> Option<String>) -> Option<Found> {
+        let found = |name: &str| {
+            let text = read(name).filter(|text| !text.is_empty())?;
+            Some(Found {
+                text,
+                origin: Origin::Environment(name.to_owned()),
+            })
+        };
+        if self.env.is_empty() {
+            found(&self.name.to_uppercase()).or_else(|| found(&self.alias?.to_uppercase()))
+        } else {
+            self.env.iter().find_map(|name| found(name))
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What the settings add up to: values that cannot be wrong any more.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use handstamp::Config;
+use tracing::level_filters::LevelFilter;
+
+use super::{Found, Origin, Settings, SettingsError};
+
+/// How the server runs.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The name or address to listen on.
+    pub host: String,
+    /// The port; 0 for any free one.
+    pub port: u16,
+    /// Where sessions are kept.
+    pub database: DatabaseUrl,
+    /// What the engine goes by.
+    pub engine: Config,
+    /// Whether sessions of protocol 1.0 have anti-CSRF tokens.
+    pub anti_csrf: bool,
+    /// Whether verification asks the database if the session still exists.
+    pub blacklisting: bool,
+    /// What clients of protocol 1.0 are told of cookies.
+    pub cookies: Cookies,
+    /// How long requests in flight get to finish at a shutdown.
+    pub shutdown_timeout: Duration,
+    /// What is logged.
+    pub log_level: LevelFilter,
+    /// How.
+    pub log_format: LogFormat,
+    /// The configuration file, if there is one.
+    pub file: Option<PathBuf>,
+}
+
+/// Attributes of the session cookies.
+#[derive(Debug, Clone)]
+pub struct Cookies {
+    /// The cookies' domain; the application's own host if not set.
+    pub domain: Option<String>,
+    /// For https only.
+    pub secure: bool,
+    /// The path of the access token's cookie.
+    pub access_path: String,
+    /// The path of the refresh token's cookie.
+    pub refresh_path: String,
+}
+
+/// Where sessions are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// In the process; forgotten when it ends.
+    Memory,
+    /// In one file.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.split_once(':') {
+            Some(("memory", "")) => Ok(Self::Memory),
+            Some(("sqlite", path)) if !path.is_empty() => {
+                // Both sqlite:PATH and sqlite://PATH are about.
+                Ok(Self::Sqlite(
+                    path.strip_prefix("//")
+                        .filter(|path| !path.is_empty())
+                        .unwrap_or(path)
+                        .into(),
+                ))
+            }
+            _ => Err(()),
+        }
+    }
+}
+
+impl std::fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// Reads single settings, and says what is wrong with them.
+struct Reader<'s>(&'s Settings);
+
+impl Reader<'_> {
+    fn optional<T>(
+        &self,
+        name: &'static str,
+        allowed: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, SettingsError> {
+        match self.0.found.get(name) {
+            Some(found) => parse(found.text.trim())
+                .map(Some)
+                .ok_or_else(|| self.invalid(name, allowed)),
+            None => Ok(None),
+        }
+    }
+
+    fn required<T>(
+        &self,
+        name: &'static str,
+        allowed: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, SettingsError> {
+        self.optional(name, allowed, parse)?
+            .ok_or_else(|| self.invalid(name, allowed))
+    }
+
+    fn invalid(&self, name: &'static str, allowed: impl Into<String>) -> SettingsError {
+        let unset = Found {
+            text: String::new(),
+            origin: Origin::Default,
+        };
+        let Found { text, origin } = self.0.found.get(name).cloned().unwrap_or(unset);
+        SettingsError::Invalid {
+            name,
+            value: text,
+            origin,
+            allowed: allowed.into(),
+        }
+    }
+
+    fn whole<T: FromStr>(&self, name: &'static str) -> Result<T, SettingsError> {
+        self.required(name, "a whole number", |text| text.parse().ok())
+    }
+
+    fn flag(&self, name: &'static str) -> Result<bool, SettingsError> {
+        self.required(name, "true or false", |text| {
+            match text.to_ascii_lowercase().as_str() {
+                "true" => Some(true),
+                "false" => Some(false),
+                _ => None,
+            }
+        })
+    }
+
+    /// A number of spans of `unit` seconds, fractions allowed.
+    fn span(&self, name: &'static str, unit: f64) -> Result<Duration, SettingsError> {
+        self.required(name, "a number, not below 0", |text| {
+            Duration::try_from_secs_f64(text.parse::<f64>().ok()? * unit).ok()
+        })
+    }
+
+    fn path(&self, name: &'static str) -> Result<String, SettingsError> {
+        self.required(
+            name,
+            "a path that begins with /, without spaces or ;",
+            |text| {
+                let fits = text.starts_with('/')
+                    && text
+                        .bytes()
+                        .all(|byte| byte.is_ascii_graphic() && byte != b';');
+                fits.then(|| text.to_owned())
+            },
+        )
+    }
+}
+
+impl TryFrom<&Settings> for ServerConfig {
+    type Error = SettingsError;
+
+    fn try_from(settings: &Settings) -> Result<Self, SettingsError> {
+        let read = Reader(settings);
+        Ok(Self {
+            host: read.required("host", "a host name or an address", |text| {
+                (!text.is_empty()).then(|| text.to_owned())
+            })?,
+            port: read.required("port", "a port number from 0 to 65535", |text| {
+                text.parse().ok()
+            })?,
+            database: read.required("database", "sqlite:PATH or memory:", |text| {
+                text.parse().ok()
+            })?,
+            engine: engine(&read)?,
+            anti_csrf: read.flag("enable_anti_csrf")?,
+            blacklisting: read.flag("access_token_blacklisting")?,
+            cookies: Cookies {
+                domain: read.optional("cookie_domain", "a domain name", |text| {
+                    let fits = text
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+                    (fits && !text.is_empty()).then(|| text.to_owned())
+                })?,
+                secure: read.flag("cookie_secure")?,
+                access_path: read.path("access_token_path")?,
+                refresh_path: read.path("refresh_api_path")?,
+            },
+            shutdown_timeout: Duration::from_secs(read.whole::<u32>("shutdown_timeout")?.into()),
+            log_level: read.required("log_level", "DEBUG, INFO, WARN, ERROR or NONE", |text| {
+                match text.to_ascii_uppercase().as_str() {
+                    "DEBUG" => Some(LevelFilter::DEBUG),
+                    "INFO" => Some(LevelFilter::INFO),
+                    "WARN" => Some(LevelFilter::WARN),
+                    "ERROR" => Some(LevelFilter::ERROR),
+                    "NONE" => Some(LevelFilter::OFF),
+                    _ => None,
+                }
+            })?,
+            log_format: read.required("log_format", "text or json", |text| match text {
+                "text" => Some(LogFormat::Text),
+                "json" => Some(LogFormat::Json),
+                _ => None,
+            })?,
+            file: settings.file().map(Into::into),
+        })
+    }
+}
+
+fn engine(read: &Reader<'_>) -> Result<Config, SettingsError> {
+    const MINUTE: f64 = 60.0;
+    const HOUR: f64 = 60.0 * MINUTE;
+    let key_interval = if read.flag("access_token_signing_key_dynamic")? {
+        read.span("access_token_signing_key_update_interval", HOUR)?
+    } else {
+        Duration::from_hours(10 * 365 * 24)
+    };
+    let config = Config::builder()
+        .access_token_validity(Duration::from_secs(read.whole("access_token_validity")?))
+        .refresh_token_validity(read.span("refresh_token_validity", MINUTE)?)
+        .grace_window(read.span("refresh_token_rotation_grace_period", 1.0)?)
+        .signing_key_interval(key_interval)
+        .cookie_access_token_bytes(read.whole("access_token_cookie_limit")?)
+        .session_data_bytes(read.whole("session_data_limit")?)
+        .build();
+    config.map_err(|error| {
+        let name = match error.setting() {
+            "access_token_validity" => "access_token_validity",
+            "refresh_token_validity" => "refresh_token_validity",
+            "grace_window" => "refresh_token_rotation_grace_period",
+            "signing_key_interval" => "access_token_signing_key_update_interval",
+            "cookie_access_token_bytes" => "access_token_cookie_limit",
+            _ => "session_data_limit",
+        };
+        read.invalid(name, error.allowed())
+    })
+}

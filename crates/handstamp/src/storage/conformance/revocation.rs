@@ -1,0 +1,182 @@
+//! Revocation: what is revoked stays so.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Town, app, at, at_once, confirmation, full_rotation, json, session, tenant, user};
+use crate::id::{AppId, SessionHandle, TenantId};
+use crate::storage::{DataWrite, Guarded, Storage};
+
+/// Nothing but an insert makes a session.
+pub async fn is_undone_by_no_write(storage: Arc<dyn Storage>) {
+    let town = Town::in_store(storage).await;
+    let (storage, app, handle) = (&town.storage, &town.app, town.handle());
+    let revoked = storage.revoke(app, std::slice::from_ref(handle)).await;
+    assert_eq!(revoked.expect("revoke"), std::slice::from_ref(handle));
+
+    let rotated = storage
+        .rotate(app, handle, 0, &full_rotation(), at(20_000))
+        .await;
+    assert_eq!(rotated.expect("rotate"), Guarded::Lost);
+    let confirmed = storage.confirm(app, handle, confirmation(at(2_000))).await;
+    assert_eq!(confirmed.expect("confirm"), None);
+    for expected in [None, Some(1)] {
+        let written = storage
+            .write_session_data(app, handle, &json("{}"), expected, at(2_000))
+            .await;
+        assert_eq!(written.expect("write"), DataWrite::Missing);
+    }
+    assert_is_gone(&town).await;
+    town.neighbours_are_untouched().await;
+}
+
+/// Writes that were on their way when the session was revoked.
+pub async fn beats_writes_in_flight(storage: Arc<dyn Storage>) {
+    let town = Town::in_store(storage).await;
+    for round in 0..8_u8 {
+        if round > 0 {
+            town.keep(&town.app, &town.session).await;
+        }
+        at_once(16, |n| {
+            let (storage, app) = (Arc::clone(&town.storage), town.app.clone());
+            let handle = town.handle().clone();
+            async move {
+                // A different one in the middle of the others each time.
+                match n.wrapping_add(round) % 8 {
+                    0 | 4 => {
+                        let next = full_rotation();
+                        let rotated = storage.rotate(&app, &handle, 0, &next, at(20_000)).await;
+                        rotated.map(drop).expect("rotate");
+                    }
+                    1 | 5 => {
+                        let confirmed = storage
+                            .confirm(&app, &handle, confirmation(at(2_000)))
+                            .await;
+                        confirmed.map(drop).expect("confirm");
+                    }
+                    2 => {
+                        let revoked = storage.revoke(&app, std::slice::from_ref(&handle)).await;
+                        revoked.map(drop).expect("revoke");
+                    }
+                    _ => {
+                        let data = json("{}");
+                        let written = storage
+                            .write_session_data(&app, &handle, &data, None, at(2_000))
+                            .await;
+                        written.map(drop).expect("write");
+                    }
+                }
+            }
+        })
+        .await;
+        assert_is_gone(&town).await;
+    }
+    town.neighbours_are_untouched().await;
+}
+
+/// A list may name sessions twice, and such as never were.
+pub async fn of_a_list_answers_those_that_were_there(storage: Arc<dyn Storage>) {
+    let town = Town::in_store(storage).await;
+    let second = session(TenantId::PUBLIC, 3, "user");
+    town.keep(&town.app, &second).await;
+    let in_tenant = session(tenant("third"), 1, "user");
+    town.keep(&town.app, &in_tenant).await;
+    let nobody = session(TenantId::PUBLIC, 99, "user").handle;
+
+    let none = town.storage.revoke(&town.app, &[]).await;
+    assert_eq!(none.expect("revoke"), []);
+    let list = [
+        nobody,
+        second.handle.clone(),
+        town.handle().clone(),
+        second.handle.clone(),
+        in_tenant.handle.clone(),
+    ];
+    let revoked = town.storage.revoke(&town.app, &list).await;
+    let expected = [second.handle, town.handle().clone(), in_tenant.handle];
+    assert_eq!(set(revoked.expect("revoke")), set(expected));
+    let again = town.storage.revoke(&town.app, &list).await;
+    assert_eq!(again.expect("revoke"), []);
+    assert_is_gone(&town).await;
+    town.neighbours_are_untouched().await;
+}
+
+/// Of many who revoke one session, one is told that it was there.
+pub async fn is_reported_to_one_of_many(storage: Arc<dyn Storage>) {
+    let town = Town::in_store(storage).await;
+    let outcomes = at_once(32, |_| {
+        let (storage, app) = (Arc::clone(&town.storage), town.app.clone());
+        let handle = town.handle().clone();
+        async move {
+            let revoked = storage.revoke(&app, std::slice::from_ref(&handle)).await;
+            revoked.expect("revoke").len()
+        }
+    })
+    .await;
+    assert_eq!(outcomes.iter().sum::<usize>(), 1);
+    town.neighbours_are_untouched().await;
+}
+
+/// In one tenant or in all, ended sessions too, and never another user's or another app's.
+pub async fn of_a_user_is_by_tenant_or_all(storage: Arc<dyn Storage>) {
+    let (here, there) = (tenant("here"), tenant("there"));
+    let places = [
+        (AppId::PUBLIC, TenantId::PUBLIC),
+        (AppId::PUBLIC, here.clone()),
+        (AppId::PUBLIC, there.clone()),
+        (app("elsewhere"), here.clone()),
+    ];
+    let mut handles = Vec::new();
+    for (app, tenant) in &places {
+        for (id, user) in [(1, "user"), (2, "user"), (3, "another")] {
+            let mut session = session(tenant.clone(), id, user);
+            if id == 2 {
+                session.expires_at = session.created_at;
+            }
+            let inserted = storage.insert(app, &session, &json("{}")).await;
+            assert_eq!(inserted.expect("insert"), Guarded::Written);
+            handles.push((app, user, session.handle));
+        }
+    }
+    let of = |of_app: &AppId, tenant: Option<&TenantId>| {
+        let named = handles.iter().filter(move |(app, user, handle)| {
+            *app == of_app && *user == "user" && tenant.is_none_or(|name| handle.tenant() == name)
+        });
+        set(named.map(|(_, _, handle)| handle.clone()))
+    };
+    let user = user("user");
+    let revoke = async |app: &AppId, tenant: Option<&TenantId>| {
+        set(storage
+            .revoke_user(app, tenant, &user)
+            .await
+            .expect("revoke"))
+    };
+    let public = AppId::PUBLIC;
+    let in_here = of(&public, Some(&here));
+    assert_eq!(in_here.len(), 2);
+    assert_eq!(revoke(&public, Some(&here)).await, in_here);
+    assert_eq!(revoke(&public, Some(&here)).await, set([]));
+    let in_all: BTreeSet<_> = of(&public, None).difference(&in_here).cloned().collect();
+    assert_eq!(in_all.len(), 4);
+    assert_eq!(revoke(&public, None).await, in_all);
+
+    for (app, user, handle) in &handles {
+        let left = storage.session(app, handle).await.expect("session");
+        let revoked = **app == public && *user == "user";
+        assert_eq!(left.is_none(), revoked, "{app} {user} {handle}");
+    }
+}
+
+async fn assert_is_gone(town: &Town) {
+    assert_eq!(town.read().await, None);
+    let data = town.storage.session_data(&town.app, town.handle()).await;
+    assert_eq!(data.expect("session data"), None);
+}
+
+fn set(handles: impl IntoIterator<Item = SessionHandle>) -> BTreeSet<SessionHandle> {
+    let mut all = BTreeSet::new();
+    for handle in handles {
+        assert!(all.insert(handle), "answered twice");
+    }
+    all
+}

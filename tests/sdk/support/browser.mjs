@@ -1,0 +1,62 @@
+// A browser as far as sessions are concerned: it keeps cookies as it is told, and the two headers the frontend SDK looks at.
+
+/** Splits one Set-Cookie header. Attribute names are lower-cased; one without a value is true. */
+export function parseCookie(header) {
+  const [pair, ...attributes] = header.split("; ");
+  const [name, ...value] = pair.split("=");
+  const cookie = { name, value: value.join("=") };
+  for (const attribute of attributes) {
+    const [key, ...text] = attribute.split("=");
+    cookie[key.toLowerCase()] = text.length === 0 ? true : text.join("=");
+  }
+  return cookie;
+}
+
+export class Browser {
+  cookies = new Map();
+  antiCsrf;
+
+  constructor(url) {
+    this.url = url;
+  }
+
+  /** A second browser with the same cookies, as a thief has. */
+  copy() {
+    const copy = new Browser(this.url);
+    copy.cookies = new Map(this.cookies);
+    copy.antiCsrf = this.antiCsrf;
+    return copy;
+  }
+
+  async send(method, path, { headers = {} } = {}) {
+    const sent = [...this.cookies].filter(([, cookie]) => pathMatches(path, cookie.path));
+    const response = await fetch(this.url + path, {
+      method,
+      headers: {
+        ...(sent.length > 0 && { cookie: sent.map(([name, { value }]) => `${name}=${value}`).join("; ") }),
+        ...(this.antiCsrf && { "anti-csrf": this.antiCsrf }),
+        ...headers,
+      },
+    });
+    const set = response.headers.getSetCookie().map(parseCookie);
+    for (const cookie of set) {
+      if (Date.parse(cookie.expires) <= Date.now()) this.cookies.delete(cookie.name);
+      else this.cookies.set(cookie.name, cookie);
+    }
+    this.antiCsrf = response.headers.get("anti-csrf") ?? this.antiCsrf;
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      cookies: Object.fromEntries(set.map((cookie) => [cookie.name, cookie])),
+      text,
+      json: () => JSON.parse(text),
+    };
+  }
+}
+
+/** Whether a cookie for `of` goes along with a request for `path`: RFC 6265, section 5.1.4. */
+function pathMatches(path, of) {
+  const [asked] = path.split("?");
+  return asked === of || (asked.startsWith(of) && (of.endsWith("/") || asked[of.length] === "/"));
+}

@@ -1,0 +1,46 @@
+//! `cargo xtask test`: every test there is.
+
+use anyhow::{Context as _, Result};
+
+use crate::node;
+use crate::steps::{Steps, cargo, run};
+
+/// Answers whether all passed.
+pub(crate) fn run_all() -> Result<bool> {
+    // This program is at <target>/<profile>/xtask, wherever the target folder was put.
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    let target = own
+        .ancestors()
+        .nth(2)
+        .context("not in a target folder")?
+        .to_owned();
+    let binary = target.join(format!("release/handstamp{}", std::env::consts::EXE_SUFFIX));
+
+    let mut steps = Steps::new("cargo xtask test");
+    let ready = steps.step("Node.js and packages", || {
+        node::provide()?;
+        node::install_packages()
+    });
+    steps.step("Rust tests", || {
+        run(&mut cargo(&[
+            "test",
+            "--workspace",
+            "--all-features",
+            "--no-fail-fast",
+        ]))
+    });
+    let built = steps.step("release build", || {
+        run(
+            cargo(&["build", "--release", "--package", "handstamp-server"])
+                .arg("--target-dir")
+                .arg(&target),
+        )
+    });
+    let suites = "SDK, protocol and crash suites";
+    if built && ready {
+        steps.step(suites, || node::run_suites(&binary));
+    } else {
+        steps.leave_out(suites, "a step they need failed");
+    }
+    Ok(steps.finish())
+}
