@@ -16,6 +16,8 @@ pub mod keys;
 pub mod rotation;
 pub mod session;
 pub mod storage;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod token;
 
 pub use config::Config;

@@ -1,5 +1,6 @@
 //! The library, from outside.
 
 mod conformance;
+mod exploration;
 #[cfg(feature = "sqlite")]
 mod sqlite;
