@@ -72,9 +72,8 @@ test("what is above what a session can be is refused as a whole, and nothing is 
   };
   assert.equal((await put(MEGABYTE + 1)).status, 400);
   for (const bytes of [2 * MEGABYTE, 16 * MEGABYTE]) {
-    // Whoever is still sending when the server closes may see that before the answer.
-    const answer = await put(bytes).catch(({ code }) => ({ status: code }));
-    assert.ok([413, "ECONNRESET", "EPIPE"].includes(answer.status), `${bytes}: ${answer.status}`);
+    // The server reads on for a while, or whoever is still sending would see the connection close and not the answer.
+    assert.equal((await put(bytes)).status, 413);
   }
   const read = await send(server, "GET", `/session/data?sessionHandle=${handle}`);
   assert.deepEqual(JSON.parse(read.text), { status: "OK", userDataInDatabase: { a: 1 } });

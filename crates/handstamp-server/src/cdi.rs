@@ -1,7 +1,7 @@
 //! The core driver interface: what SDKs of SuperTokens ask of a core.
 //!
-//! One module an epoch, each a table of operations; [`operations`] is what they are tables of, [`handlers`] what the entries
-//! do, [`body`] and [`reply`] the rules of reading and writing.
+//! One module an epoch, each a table of operations; `operations` is what they are tables of, `handlers` what the entries
+//! do, `body` and `reply` the rules of reading and writing.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -289,7 +289,7 @@ error_log_path: null
         let cases: &[(&str, &str)] = &[
             ("prot: 1", "unknown setting `prot`"),
             ("port: 70000", "setting `port` is \"70000\""),
-            ("port: [1]", "port"),
+            ("port: [1]", "setting `port` must be one value"),
             ("enable_anti_csrf: maybe", "must be true or false"),
             (
                 "access_token_validity: 0",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::{Body as HttpBody, Bytes, HttpBody as _};
 use axum::extract::Request;
 use handstamp::JsonObject;
+use http_body_util::BodyExt as _;
 use serde::Deserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -15,6 +16,8 @@ use super::reply::Refusal;
 
 /// How long a request's body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// A body of so many times the limit, or more, is not even read to be thrown away.
+const LEFT_UNREAD: usize = 16;
 
 /// What came with a request.
 #[derive(Debug)]
@@ -30,6 +33,9 @@ impl Input {
         let query = head.uri.query().unwrap_or_default().to_owned();
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         if announced > limit {
+            if announced <= limit.saturating_mul(LEFT_UNREAD) {
+                drop(tokio::time::timeout(BODY_TIMEOUT, discard(body)).await);
+            }
             return Err(Refusal::TooLarge { limit });
         }
         let body = match tokio::time::timeout(BODY_TIMEOUT, collect(body, limit)).await {
@@ -58,6 +64,12 @@ impl Input {
         json.end().map_err(|_| Refusal::BadJson)?;
         Ok(Body(members))
     }
+}
+
+/// Reads a body to its end and keeps nothing of it. A client that is still sending when the connection closes does not see the
+/// answer, and some take that for a fault of the network.
+async fn discard(mut body: HttpBody) {
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 async fn collect(body: HttpBody, limit: usize) -> Result<Bytes, Refusal> {

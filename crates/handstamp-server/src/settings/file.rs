@@ -3,48 +3,40 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::SettingsError;
 
-/// A value that a setting can have. Text, so that it is read by the same rules wherever it comes from.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Null(()),
-    Bool(bool),
-    Whole(i64),
-    Number(f64),
-    Text(String),
-}
-
-/// Names and values in `path`, without those that are null.
+/// Names and values in `path`, without those that are null. Values are text, so that they are read by the same rules wherever
+/// they come from.
 pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>, SettingsError> {
     let unreadable = |why: String| SettingsError::Unreadable {
         path: path.display().to_string(),
         why,
     };
     let yaml = std::fs::read_to_string(path).map_err(|why| unreadable(why.to_string()))?;
-    let nothing = yaml
-        .lines()
-        .map(str::trim)
-        .all(|line| line.is_empty() || line.starts_with('#') || line == "---");
-    if nothing {
+    let empty = |line: &str| line.is_empty() || line.starts_with('#') || line == "---";
+    if yaml.lines().map(str::trim).all(empty) {
         return Ok(Vec::new());
     }
     // A piece of the file in the message could show a password.
     let options = serde_saphyr::options! { with_snippet: false };
-    let values: BTreeMap<String, Scalar> = serde_saphyr::from_str_with_options(&yaml, options)
+    let values: BTreeMap<String, Value> = serde_saphyr::from_str_with_options(&yaml, options)
         .map_err(|why| unreadable(why.to_string()))?;
-    let text = |scalar| match scalar {
-        Scalar::Null(()) => None,
-        Scalar::Bool(value) => Some(value.to_string()),
-        Scalar::Whole(value) => Some(value.to_string()),
-        Scalar::Number(value) => Some(value.to_string()),
-        Scalar::Text(value) => Some(value),
-    };
-    Ok(values
-        .into_iter()
-        .filter_map(|(name, scalar)| Some((name, text(scalar)?)))
-        .collect())
+    let mut found = Vec::new();
+    for (name, value) in values {
+        let text = match value {
+            Value::Null => continue,
+            Value::Bool(value) => value.to_string(),
+            Value::Number(value) => value.to_string(),
+            Value::String(value) => value,
+            Value::Array(_) | Value::Object(_) => {
+                return Err(unreadable(format!(
+                    "setting `{name}` must be one value, not a list or a table"
+                )));
+            }
+        };
+        found.push((name, text));
+    }
+    Ok(found)
 }
