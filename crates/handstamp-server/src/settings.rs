@@ -301,7 +301,7 @@ error_log_path: null
                 "longer than access_token_validity",
             ),
             ("refresh_token_validity: -1", "`refresh_token_validity`"),
-            ("refresh_token_validity: .nan", "line 1 column 25"),
+            ("refresh_token_validity: .nan", "line 1, column 25"),
             (
                 "refresh_token_rotation_grace_period: 301",
                 "setting `refresh_token_rotation_grace_period` is \"301\"",
