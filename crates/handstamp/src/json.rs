@@ -62,6 +62,35 @@ impl JsonObject {
         &self.0
     }
 
+    /// The members, names as they are meant and values as they are written.
+    ///
+    /// # Errors
+    /// None that can happen: the object was checked when it was made.
+    pub(crate) fn members(&self) -> Result<Members<'_>, serde_json::Error> {
+        serde_json::from_str::<Ordered<'_>>(&self.0).map(|ordered| ordered.0)
+    }
+
+    /// The object of these members, values as they are written.
+    pub(crate) fn from_members<'a>(members: impl Iterator<Item = (&'a str, &'a RawValue)>) -> Self {
+        let mut text = String::from("{");
+        for (name, value) in members {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(&serde_json::Value::from(name).to_string());
+            text.push(':');
+            text.push_str(value.get());
+        }
+        text.push('}');
+        Self(text.into())
+    }
+
+    /// The text between the braces.
+    pub(crate) fn inner(&self) -> &str {
+        let inner = self.0.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default();
+        inner.trim_matches([' ', '\t', '\r', '\n'])
+    }
+
     /// Takes text that was checked before it was stored.
     #[cfg(feature = "sqlite")]
     pub(crate) fn from_checked(text: Box<str>) -> Self {
@@ -156,6 +185,36 @@ impl<'de> Visitor<'de> for Checked {
             map.next_value_seed(Checked)?;
         }
         Ok(())
+    }
+}
+
+/// See [`JsonObject::members`].
+pub(crate) type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+/// Reads an object's members in their order.
+struct Ordered<'a>(Members<'a>);
+
+impl<'de> serde::Deserialize<'de> for Ordered<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Ordered<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(Name(name)) = map.next_key()? {
+                    members.push((name, map.next_value()?));
+                }
+                Ok(Ordered(members))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
     }
 }
 

@@ -1,21 +1,46 @@
-//! RS256 over aws-lc-rs: keys parsed once, one signature a token. What is signed and what a header must say is the business of
-//! [`crate::token::access`]; the algorithm belongs to the key and is never read from a token.
+//! Signatures over aws-lc-rs: keys parsed once, one signature a token. What is signed and what a header must say is the
+//! business of [`crate::token::access`]; the algorithm belongs to the key and is never taken from a token.
 
 use std::fmt;
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{
-    KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
-};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use zeroize::Zeroizing;
+
+mod key;
+
+pub use key::{Jwk, SigningKey};
+
+/// How tokens are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256, 2048 bits (RFC 7518, 3.3): every SDK verifies it.
+    Rs256,
+    /// ECDSA on P-256 with SHA-256 (RFC 7518, 3.4).
+    Es256,
+    /// Ed25519 (RFC 8037).
+    EdDsa,
+}
+
+impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Rs256, Self::Es256, Self::EdDsa];
+
+    /// The name in a token's header.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+}
 
 /// A key could not be made, read or used. Says nothing of the key.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("RSA key {what}: {why}")]
+#[error("signing key {what}: {why}")]
 pub struct KeyError {
     what: &'static str,
     why: String,
@@ -30,13 +55,13 @@ impl KeyError {
     }
 }
 
-/// Where new signing keys come from; slow (50 ms and more), and so never called on a runtime's own thread.
+/// Where new signing keys come from; slow (50 ms and more for RSA), and so never called on a runtime's own thread.
 pub trait KeySource: Send + Sync + fmt::Debug {
-    /// A new RSA-2048 key pair, as PKCS#8 DER.
+    /// A new key pair, as PKCS#8 DER.
     ///
     /// # Errors
     /// When the generator fails.
-    fn rsa(&self) -> Result<Zeroizing<Vec<u8>>, KeyError>;
+    fn make(&self, algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, KeyError>;
 }
 
 /// Keys from the crypto library's own generator.
@@ -44,13 +69,24 @@ pub trait KeySource: Send + Sync + fmt::Debug {
 pub struct SystemKeySource;
 
 impl KeySource for SystemKeySource {
-    fn rsa(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let pair = KeyPair::generate(KeySize::Rsa2048)
-            .map_err(|why| KeyError::new("generation failed", why))?;
-        let der: Pkcs8V1Der<'_> = pair
-            .as_der()
-            .map_err(|why| KeyError::new("encoding failed", why))?;
-        Ok(Zeroizing::new(der.as_ref().to_vec()))
+    fn make(&self, algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let failed = |why| KeyError::new("generation failed", why);
+        let der = match algorithm {
+            Algorithm::Rs256 => {
+                let pair = KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
+                let der: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
+                der.as_ref().to_vec()
+            }
+            Algorithm::Es256 => {
+                let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?;
+                pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec()
+            }
+            Algorithm::EdDsa => {
+                let pair = Ed25519KeyPair::generate().map_err(failed)?;
+                pair.to_pkcs8().map_err(failed)?.as_ref().to_vec()
+            }
+        };
+        Ok(Zeroizing::new(der))
     }
 }
 
@@ -61,86 +97,16 @@ pub struct FixtureKeys(std::sync::atomic::AtomicUsize);
 
 #[cfg(feature = "testing")]
 impl KeySource for FixtureKeys {
-    fn rsa(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    fn make(&self, algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         type Made = Result<Zeroizing<Vec<u8>>, KeyError>;
         static KEYS: [std::sync::OnceLock<Made>; 3] = [const { std::sync::OnceLock::new() }; 3];
+        if algorithm != Algorithm::Rs256 {
+            return SystemKeySource.make(algorithm);
+        }
         let turn = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % KEYS.len();
         KEYS.get(turn).map_or_else(
-            || SystemKeySource.rsa(),
-            |key| key.get_or_init(|| SystemKeySource.rsa()).clone(),
+            || SystemKeySource.make(algorithm),
+            |key| key.get_or_init(|| SystemKeySource.make(algorithm)).clone(),
         )
-    }
-}
-
-/// A key pair, ready to sign and to check.
-pub struct SigningKey {
-    pair: KeyPair,
-    public: ParsedPublicKey,
-    spki: String,
-}
-
-impl SigningKey {
-    /// The length of its signatures in bytes.
-    pub const SIGNATURE_LEN: usize = 256;
-
-    /// Reads a PKCS#8 DER key pair.
-    ///
-    /// # Errors
-    /// When it is not an RSA-2048 one.
-    pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
-        let rejected = |why| KeyError::new("cannot be read", why);
-        let pair = KeyPair::from_pkcs8(der).map_err(rejected)?;
-        if pair.public_modulus_len() != Self::SIGNATURE_LEN {
-            return Err(KeyError::new(
-                "cannot be used",
-                "its modulus is not 2048 bits long",
-            ));
-        }
-        let spki: PublicKeyX509Der<'_> = pair
-            .public_key()
-            .as_der()
-            .map_err(|why| KeyError::new("encoding failed", why))?;
-        let public =
-            ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki.as_ref()).map_err(rejected)?;
-        Ok(Self {
-            spki: STANDARD.encode(spki.as_ref()),
-            public,
-            pair,
-        })
-    }
-
-    /// Signs `message`.
-    ///
-    /// # Errors
-    /// When the crypto library refuses.
-    pub fn sign(&self, message: &[u8]) -> Result<[u8; Self::SIGNATURE_LEN], KeyError> {
-        let mut signature = [0; Self::SIGNATURE_LEN];
-        self.pair
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                message,
-                &mut signature,
-            )
-            .map_err(|why| KeyError::new("did not sign", why))?;
-        Ok(signature)
-    }
-
-    /// Whether `signature` is this key's under `message`.
-    #[must_use]
-    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.public.verify_sig(message, signature).is_ok()
-    }
-
-    /// The public half: standard Base64 of its SubjectPublicKeyInfo (DER), one line, no PEM armour.
-    #[must_use]
-    pub fn public_key(&self) -> &str {
-        &self.spki
-    }
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SigningKey(RSA-2048)")
     }
 }

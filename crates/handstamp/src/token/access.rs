@@ -1,11 +1,7 @@
-//! The access token, format V1: what clients of protocol 1.0 verify by themselves.
+//! Access tokens: what they say, and the forms in which they say it.
 //!
-//! `B64(header) . B64(payload) . B64(signature)` in the standard alphabet *with* padding; the header is compared byte for byte,
-//! so there is nothing in it to be believed.
+//! [`nested`] has formats V1 and V2, which look like JWTs and are none; [`jwt`] has V3 to V5, which are.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Hash1, Secret};
@@ -14,17 +10,55 @@ use crate::id::{SessionHandle, UserId};
 use crate::json::JsonObject;
 use crate::jws::{KeyError, SigningKey};
 
+mod jwt;
+mod nested;
+
+pub use nested::cookie_len;
+
 /// Longer text is not looked at.
 pub const MAX_LEN: usize = 64 * 1024;
 
-/// `{"alg":"RS256","typ":"JWT","version":"1"}`.
-const HEADER_V1: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsInZlcnNpb24iOiIxIn0=";
-
 /// A form that access tokens are minted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TokenFormat {
     /// Protocol 1.0. Travels in a cookie only, and so has to fit into one.
     V1,
+    /// Protocols 2.0 to 2.20.
+    V2,
+    /// Protocol 2.21: a JWT, with the payload's members beside its own.
+    V3,
+    /// Protocols 3.0 and 3.1: says the tenant as well.
+    V4,
+    /// Protocol 4.0 and later: says the recipe user id as well.
+    V5,
+}
+
+impl TokenFormat {
+    /// Whether the token is a JWT, whose keys are found by their ids.
+    #[must_use]
+    pub fn is_jwt(self) -> bool {
+        self >= Self::V3
+    }
+
+    /// The names that the token itself needs, so that a payload must not have them.
+    #[must_use]
+    pub fn protected(self) -> &'static [&'static str] {
+        match self {
+            // The payload has a member of its own.
+            Self::V1 | Self::V2 => &[],
+            Self::V3 => jwt::PROTECTED.get(..7).unwrap_or_default(),
+            Self::V4 => jwt::PROTECTED.get(..8).unwrap_or_default(),
+            Self::V5 => jwt::PROTECTED,
+        }
+    }
+
+    /// Whether `payload` keeps clear of the names that the token needs.
+    #[must_use]
+    pub fn allows(self, payload: &JsonObject) -> bool {
+        let protected = self.protected();
+        protected.is_empty()
+            || payload.members().is_ok_and(|members| members.iter().all(|(name, _)| !protected.contains(&&**name)))
+    }
 }
 
 /// What an access token says.
@@ -54,7 +88,10 @@ pub enum Rejected {
     /// Too long, not three parts, another header, or not Base64.
     #[error("not an access token")]
     Malformed,
-    /// No key that is known signed it.
+    /// No key that is known can have signed it; another server may know more.
+    #[error("access token is signed by an unknown key")]
+    UnknownKey,
+    /// The key that it names did not sign it.
     #[error("access token signature does not verify")]
     Signature,
     /// Signed, but not with these members in these types.
@@ -62,92 +99,31 @@ pub enum Rejected {
     Claims,
 }
 
-/// The payload of format V1, members in the order the old core wrote them.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireV1<'a> {
-    session_handle: String,
-    user_id: String,
-    refresh_token_hash1: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parent_refresh_token_hash1: Option<String>,
-    #[serde(borrow)]
-    user_data: &'a RawValue,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    anti_csrf_token: Option<String>,
-    expiry_time: i64,
-    time_created: i64,
-    /// A relic that format V1 always carried.
-    #[serde(default)]
-    is_paid: bool,
+/// A key, and the id that JWTs name it by.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedKey<'k> {
+    /// The id.
+    pub id: &'k str,
+    /// The key.
+    pub key: &'k SigningKey,
 }
 
-/// Mints the token that `claims` describe.
+/// Mints the token that `claims` describe. Where the form counts in seconds, times are rounded down: [`rounded`].
 ///
 /// # Errors
 /// When the key does not sign.
-pub fn mint(
-    claims: &AccessClaims,
-    format: TokenFormat,
-    key: &SigningKey,
-) -> Result<Secret, KeyError> {
-    let mut text = match format {
-        TokenFormat::V1 => signing_input_v1(claims)?,
-    };
-    let signature = key.sign(text.as_bytes())?;
-    text.push('.');
-    STANDARD.encode_string(signature, &mut text);
-    Ok(Secret::new(text))
+pub fn mint(claims: &AccessClaims, format: TokenFormat, by: NamedKey<'_>) -> Result<Secret, KeyError> {
+    if format.is_jwt() {
+        jwt::mint(claims, format, by)
+    } else {
+        nested::mint(claims, format, by.key)
+    }
 }
 
-/// Header and payload, joined: what is signed.
-fn signing_input_v1(claims: &AccessClaims) -> Result<String, KeyError> {
-    let failed = |why| KeyError::new("did not sign: claims", why);
-    let wire = WireV1 {
-        session_handle: claims.handle.to_string(),
-        user_id: claims.user_id.as_str().to_owned(),
-        refresh_token_hash1: claims.refresh_hash.to_hex(),
-        parent_refresh_token_hash1: claims.parent_hash.map(Hash1::to_hex),
-        user_data: serde_json::from_str(claims.payload.as_str()).map_err(failed)?,
-        anti_csrf_token: claims
-            .anti_csrf
-            .as_ref()
-            .map(|token| token.expose().to_owned()),
-        expiry_time: claims.expires_at.as_millis(),
-        time_created: claims.created_at.as_millis(),
-        is_paid: false,
-    };
-    let payload = serde_json::to_vec(&wire).map_err(failed)?;
-    let mut text = String::with_capacity(
-        HEADER_V1.len() + 2 + (payload.len() + SigningKey::SIGNATURE_LEN) * 4 / 3 + 8,
-    );
-    text.push_str(HEADER_V1);
-    text.push('.');
-    STANDARD.encode_string(payload, &mut text);
-    Ok(text)
-}
-
-/// How many bytes of a cookie, name and value, the largest access token of this session will take.
-///
-/// Cookie writers percent-encode `+`, `/` and `=`. A signature is random: 48 bytes are set aside for its escapes, which all but
-/// one in ten thousand stay within.
-///
-/// # Errors
-/// When the claims cannot be written.
-pub fn cookie_len(claims: &AccessClaims, name: &str) -> Result<usize, KeyError> {
-    const SIGNATURE: usize = SigningKey::SIGNATURE_LEN.div_ceil(3) * 4 + 2 * "==".len() + 48;
-    // Tokens made by a refresh name the parent as well.
-    let largest = AccessClaims {
-        parent_hash: Some(claims.refresh_hash),
-        ..claims.clone()
-    };
-    let text = signing_input_v1(&largest)?;
-    let escapes = text
-        .bytes()
-        .filter(|byte| matches!(byte, b'+' | b'/' | b'='))
-        .count()
-        * 2;
-    Ok(name.len() + text.len() + escapes + ".".len() + SIGNATURE)
+/// A time as a token of that form can say it.
+#[must_use]
+pub fn rounded(time: UnixMillis, format: TokenFormat) -> UnixMillis {
+    if format.is_jwt() { UnixMillis::new(time.as_millis().div_euclid(1000).saturating_mul(1000)) } else { time }
 }
 
 /// Checks a token's form and signature and reads it. Times are for the caller to judge.
@@ -156,45 +132,61 @@ pub fn cookie_len(claims: &AccessClaims, name: &str) -> Result<usize, KeyError> 
 /// [`Rejected`].
 pub fn open<'k>(
     text: &str,
-    keys: impl IntoIterator<Item = &'k SigningKey>,
+    keys: impl IntoIterator<Item = NamedKey<'k>>,
 ) -> Result<(AccessClaims, TokenFormat), Rejected> {
     if text.len() > MAX_LEN {
         return Err(Rejected::Malformed);
     }
     let (signed, signature) = text.rsplit_once('.').ok_or(Rejected::Malformed)?;
-    let payload = signed
-        .strip_prefix(HEADER_V1)
-        .and_then(|rest| rest.strip_prefix('.'))
-        .ok_or(Rejected::Malformed)?;
-    let signature = STANDARD
-        .decode(signature)
-        .map_err(|_| Rejected::Malformed)?;
-    if !keys
-        .into_iter()
-        .any(|key| key.verifies(signed.as_bytes(), &signature))
-    {
-        return Err(Rejected::Signature);
+    let (header, payload) = signed.split_once('.').ok_or(Rejected::Malformed)?;
+    let parts = Parts { signed, header, payload, signature };
+    match nested::format_of(header) {
+        Some(format) => Ok((nested::open(&parts, format, keys)?, format)),
+        None => jwt::open(&parts, keys),
     }
-    let payload = STANDARD.decode(payload).map_err(|_| Rejected::Malformed)?;
-    Ok((
-        claims_v1(&payload).ok_or(Rejected::Claims)?,
-        TokenFormat::V1,
-    ))
 }
 
-fn claims_v1(payload: &[u8]) -> Option<AccessClaims> {
-    let wire: WireV1<'_> = serde_json::from_slice(payload).ok()?;
-    Some(AccessClaims {
-        handle: wire.session_handle.parse().ok()?,
-        user_id: UserId::parse(&wire.user_id).ok()?,
-        refresh_hash: Hash1::from_hex(&wire.refresh_token_hash1)?,
-        parent_hash: match wire.parent_refresh_token_hash1 {
-            Some(text) => Some(Hash1::from_hex(&text)?),
-            None => None,
-        },
-        payload: JsonObject::parse(wire.user_data.get()).ok()?,
-        anti_csrf: wire.anti_csrf_token.map(Secret::new),
-        expires_at: UnixMillis::new(wire.expiry_time),
-        created_at: UnixMillis::new(wire.time_created),
-    })
+/// Reads a token that somebody else has checked: neither its signature nor its times are looked at.
+///
+/// # Errors
+/// [`Rejected`].
+pub fn read_unchecked(text: &str) -> Result<(AccessClaims, TokenFormat), Rejected> {
+    if text.len() > MAX_LEN {
+        return Err(Rejected::Malformed);
+    }
+    let mut parts = text.split('.');
+    let (Some(header), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return Err(Rejected::Malformed);
+    };
+    match nested::format_of(header) {
+        Some(format) => Ok((nested::read(payload)?, format)),
+        None => jwt::read(header, payload),
+    }
+}
+
+/// A token, taken apart.
+struct Parts<'t> {
+    signed: &'t str,
+    header: &'t str,
+    payload: &'t str,
+    signature: &'t str,
+}
+
+/// Mints a JWT that is no access token: `payload` with `iat`, `exp` and, if it has none, `iss`. No `version` in its header.
+///
+/// # Errors
+/// When the key does not sign.
+pub fn mint_jwt(
+    payload: &JsonObject,
+    issuer: &str,
+    created_at: UnixMillis,
+    expires_at: UnixMillis,
+    by: NamedKey<'_>,
+) -> Result<Secret, KeyError> {
+    jwt::mint_plain(payload, issuer, created_at, expires_at, by)
+}
+
+/// A text, if the value is one.
+fn string(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
 }

@@ -1,0 +1,217 @@
+//! Formats V3 to V5: JWTs (RFC 7519) in compact serialisation, Base64url without padding. The members of the JWT payload stand
+//! beside the token's own, in whose order the old core's are.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{AccessClaims, NamedKey, Parts, Rejected, TokenFormat, string};
+use crate::clock::UnixMillis;
+use crate::id::{SessionHandle, TenantId, UserId};
+use crate::json::JsonObject;
+use crate::jws::KeyError;
+use crate::token::{Hash1, Secret};
+
+/// What the token itself needs: the first seven since V3, the eighth since V4, the ninth since V5.
+pub(super) const PROTECTED: &[&str] = &[
+    "sub",
+    "exp",
+    "iat",
+    "sessionHandle",
+    "refreshTokenHash1",
+    "parentRefreshTokenHash1",
+    "antiCsrfToken",
+    "tId",
+    "rsub",
+];
+
+#[derive(Serialize)]
+struct HeaderOut<'a> {
+    kid: &'a str,
+    typ: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'static str>,
+    alg: &'static str,
+}
+
+#[derive(Deserialize)]
+struct HeaderIn {
+    kid: String,
+    typ: String,
+    version: Option<String>,
+    alg: String,
+}
+
+/// A token's own members. Those that are not used are null, not absent.
+#[derive(Serialize)]
+struct Own<'a> {
+    iat: i64,
+    exp: i64,
+    sub: &'a str,
+    #[serde(rename = "tId", skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
+    #[serde(rename = "rsub", skip_serializing_if = "Option::is_none")]
+    recipe_user_id: Option<&'a str>,
+    #[serde(rename = "sessionHandle")]
+    handle: String,
+    #[serde(rename = "refreshTokenHash1")]
+    refresh_hash: String,
+    #[serde(rename = "parentRefreshTokenHash1")]
+    parent_hash: Option<String>,
+    #[serde(rename = "antiCsrfToken")]
+    anti_csrf: Option<&'a str>,
+}
+
+pub(super) fn mint(claims: &AccessClaims, format: TokenFormat, by: NamedKey<'_>) -> Result<Secret, KeyError> {
+    let own = Own {
+        iat: claims.created_at.as_millis().div_euclid(1000),
+        exp: claims.expires_at.as_millis().div_euclid(1000),
+        sub: claims.user_id.as_str(),
+        tenant: (format >= TokenFormat::V4).then(|| claims.handle.tenant().as_str()),
+        recipe_user_id: (format >= TokenFormat::V5).then(|| claims.user_id.as_str()),
+        handle: claims.handle.to_string(),
+        refresh_hash: claims.refresh_hash.to_hex(),
+        parent_hash: claims.parent_hash.map(Hash1::to_hex),
+        anti_csrf: claims.anti_csrf.as_ref().map(Secret::expose),
+    };
+    let version = match format {
+        TokenFormat::V1 | TokenFormat::V2 | TokenFormat::V3 => "3",
+        TokenFormat::V4 => "4",
+        TokenFormat::V5 => "5",
+    };
+    sign(&own, &claims.payload, Some(version), by)
+}
+
+pub(super) fn mint_plain(
+    payload: &JsonObject,
+    issuer: &str,
+    created_at: UnixMillis,
+    expires_at: UnixMillis,
+    by: NamedKey<'_>,
+) -> Result<Secret, KeyError> {
+    #[derive(Serialize)]
+    struct Plain<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        iss: Option<&'a str>,
+        exp: i64,
+        iat: i64,
+    }
+    let members = payload.members().map_err(|why| KeyError::new("did not sign: claims", why))?;
+    let plain = Plain {
+        iss: members.iter().all(|(name, _)| name != "iss").then_some(issuer),
+        // Up, so that the token is good for as long as was asked.
+        exp: expires_at.as_millis().saturating_add(999).div_euclid(1000),
+        iat: created_at.as_millis().div_euclid(1000),
+    };
+    let others = members.iter().filter(|(name, _)| name != "exp" && name != "iat");
+    let others = JsonObject::from_members(others.map(|(name, raw)| (&**name, *raw)));
+    sign(&plain, &others, None, by)
+}
+
+/// Signs a JWT of `own` members followed by those of `payload`.
+fn sign(
+    own: &impl Serialize,
+    payload: &JsonObject,
+    version: Option<&'static str>,
+    by: NamedKey<'_>,
+) -> Result<Secret, KeyError> {
+    let failed = |why| KeyError::new("did not sign: claims", why);
+    let header = HeaderOut { kid: by.id, typ: "JWT", version, alg: by.key.algorithm().as_str() };
+    let mut body = serde_json::to_string(own).map_err(failed)?;
+    let members = payload.inner();
+    if !members.is_empty() {
+        body.pop();
+        body.push(',');
+        body.push_str(members);
+        body.push('}');
+    }
+    let mut text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).map_err(failed)?);
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(body, &mut text);
+    let signature = by.key.sign(text.as_bytes())?;
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut text);
+    Ok(Secret::new(text))
+}
+
+pub(super) fn open<'k>(
+    parts: &Parts<'_>,
+    keys: impl IntoIterator<Item = NamedKey<'k>>,
+) -> Result<(AccessClaims, TokenFormat), Rejected> {
+    let (header, format) = header(parts.header)?;
+    let named = keys.into_iter().find(|named| named.id == header.kid).ok_or(Rejected::UnknownKey)?;
+    // The key says how it signs. A header that says otherwise is somebody's try.
+    if header.alg != named.key.algorithm().as_str() {
+        return Err(Rejected::Malformed);
+    }
+    let signature = URL_SAFE_NO_PAD.decode(parts.signature).map_err(|_| Rejected::Malformed)?;
+    if !named.key.verifies(parts.signed.as_bytes(), &signature) {
+        return Err(Rejected::Signature);
+    }
+    Ok((claims(parts.payload, format)?, format))
+}
+
+pub(super) fn read(encoded: &str, payload: &str) -> Result<(AccessClaims, TokenFormat), Rejected> {
+    let (_, format) = header(encoded)?;
+    Ok((claims(payload, format)?, format))
+}
+
+fn header(encoded: &str) -> Result<(HeaderIn, TokenFormat), Rejected> {
+    /// No header of ours is longer.
+    const MOST: usize = 512;
+    let bytes = Some(encoded).filter(|encoded| encoded.len() <= MOST).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+    let header: HeaderIn =
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or(Rejected::Malformed)?;
+    let format = match header.version.as_deref() {
+        Some("3") => TokenFormat::V3,
+        Some("4") => TokenFormat::V4,
+        Some("5") | None => TokenFormat::V5,
+        Some(_) => return Err(Rejected::Malformed),
+    };
+    if header.typ == "JWT" { Ok((header, format)) } else { Err(Rejected::Malformed) }
+}
+
+fn claims(payload: &str, format: TokenFormat) -> Result<AccessClaims, Rejected> {
+    let bytes = URL_SAFE_NO_PAD.decode(payload).map_err(|_| Rejected::Malformed)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Rejected::Claims)?;
+    let object = JsonObject::parse(text).map_err(|_| Rejected::Claims)?;
+    let members = object.members().map_err(|_| Rejected::Claims)?;
+    read_members(&members, format).ok_or(Rejected::Claims)
+}
+
+fn read_members(members: &[(std::borrow::Cow<'_, str>, &RawValue)], format: TokenFormat) -> Option<AccessClaims> {
+    let find = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
+    let text = |name| string(find(name)?);
+    let nullable = |name| match find(name)?.get() {
+        "null" => Some(None),
+        _ => text(name).map(Some),
+    };
+    let seconds = |name| {
+        let seconds: i64 = serde_json::from_str(find(name)?.get()).ok()?;
+        Some(UnixMillis::new(seconds.checked_mul(1000)?))
+    };
+    let handle: SessionHandle = text("sessionHandle")?.parse().ok()?;
+    // What the token says of its tenant must be what its handle says.
+    if format >= TokenFormat::V4 && TenantId::parse(&text("tId")?).ok()? != *handle.tenant() {
+        return None;
+    }
+    if format >= TokenFormat::V5 {
+        text("rsub")?;
+    }
+    let protected = format.protected();
+    let payload = members.iter().filter(|(name, _)| !protected.contains(&&**name));
+    Some(AccessClaims {
+        user_id: UserId::parse(&text("sub")?).ok()?,
+        refresh_hash: Hash1::from_hex(&text("refreshTokenHash1")?)?,
+        parent_hash: match nullable("parentRefreshTokenHash1")? {
+            Some(hash) => Some(Hash1::from_hex(&hash)?),
+            None => None,
+        },
+        payload: JsonObject::from_members(payload.map(|(name, raw)| (&**name, *raw))),
+        anti_csrf: nullable("antiCsrfToken")?.map(Secret::new),
+        expires_at: seconds("exp")?,
+        created_at: seconds("iat")?,
+        handle,
+    })
+}
