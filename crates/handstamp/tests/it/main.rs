@@ -2,5 +2,8 @@
 
 mod conformance;
 mod exploration;
+mod race_table;
+mod simulation;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod support;
