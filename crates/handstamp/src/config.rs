@@ -3,16 +3,19 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::jws::Algorithm;
 use crate::keys::KeyLife;
 
 /// What an [`crate::Engine`] goes by. Made by [`Config::builder`], which refuses what does not fit together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     access_token_validity: Duration,
     refresh_token_validity: Duration,
     absolute_lifetime: Option<Duration>,
     grace_window: Duration,
     signing_key_interval: Duration,
+    signing_algorithm: Algorithm,
+    access_token_jitter: f64,
     cookie_access_token_bytes: usize,
     session_data_bytes: usize,
 }
@@ -26,6 +29,8 @@ impl Default for Config {
             absolute_lifetime: None,
             grace_window: Duration::from_secs(10),
             signing_key_interval: Duration::from_secs(168 * HOUR),
+            signing_algorithm: Algorithm::Rs256,
+            access_token_jitter: 0.0,
             cookie_access_token_bytes: 4096,
             session_data_bytes: 1024 * 1024,
         }
@@ -66,6 +71,18 @@ impl Config {
     #[must_use]
     pub fn signing_key_interval(&self) -> Duration {
         self.signing_key_interval
+    }
+
+    /// How tokens are signed that are JWTs. Default RS256. Formats that are none are always signed by RSA.
+    #[must_use]
+    pub fn signing_algorithm(&self) -> Algorithm {
+        self.signing_algorithm
+    }
+
+    /// Which share of an access token's validity is cut by chance, at the most. Default 0: a token lives as long as it is said to.
+    #[must_use]
+    pub fn access_token_jitter(&self) -> f64 {
+        self.access_token_jitter
     }
 
     /// How many bytes, with its name, an access token may have that travels in a cookie only. Default 4096.
@@ -155,6 +172,18 @@ impl ConfigBuilder {
         self
     }
 
+    /// See [`Config::signing_algorithm`].
+    pub fn signing_algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.0.signing_algorithm = algorithm;
+        self
+    }
+
+    /// See [`Config::access_token_jitter`]. 0 to 0.25.
+    pub fn access_token_jitter(mut self, share: f64) -> Self {
+        self.0.access_token_jitter = share;
+        self
+    }
+
     /// See [`Config::cookie_access_token_bytes`]. At least 1024.
     pub fn cookie_access_token_bytes(mut self, bytes: usize) -> Self {
         self.0.cookie_access_token_bytes = bytes;
@@ -209,6 +238,14 @@ impl ConfigBuilder {
                 "signing_key_interval",
                 config.signing_key_interval,
                 "at least 1 h",
+            ));
+        }
+        if !(0.0..=0.25).contains(&config.access_token_jitter) {
+            let jitter = config.access_token_jitter;
+            return Err(ConfigError::new(
+                "access_token_jitter",
+                jitter,
+                "from 0 to 0.25",
             ));
         }
         if config.cookie_access_token_bytes < 1024 {

@@ -3,29 +3,34 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock, UnixMillis};
 use crate::config::Config;
 use crate::entropy::{Entropy, EntropyError, SystemEntropy};
 use crate::id::{AppId, Invalid, SessionHandle, UserId};
 use crate::json::JsonObject;
-use crate::jws::{KeyError, KeySource, SystemKeySource};
-use crate::keys::KeyRing;
+use crate::jws::{Algorithm, KeyError, KeySource, SystemKeySource};
 use crate::keys::rings::KeyRings;
-use crate::storage::{Storage, StorageError};
+use crate::keys::{KeyRing, RingKey};
+use crate::storage::{KeyKind, Storage, StorageError};
 use crate::token::access::{self, AccessClaims, TokenFormat};
 use crate::token::refresh::RefreshToken;
 use crate::token::{Hash1, Secret};
 
 mod create;
 mod data;
+mod jwt;
+mod payload;
 mod refresh;
 mod revoke;
 mod upkeep;
 mod verify;
 
 pub use create::Create;
-pub use refresh::{OnReuse, Refresh, RefreshRefused, Refreshed};
+pub use jwt::{CreateJwt, KeySet, PublishedKey};
+pub use payload::{Regenerate, Regenerated};
+pub use refresh::{KeyChoice, OnReuse, Refresh, RefreshRefused, Refreshed};
 pub use upkeep::PublicSigningKey;
 pub use verify::{AntiCsrf, TryRefresh, Verification, Verified, Verify, VerifyRefused};
 
@@ -103,11 +108,27 @@ impl Engine {
         self.inner.parts.clock.now()
     }
 
-    async fn ring(&self, app: &AppId) -> Result<Arc<KeyRing>, Failure> {
-        self.inner
-            .rings
-            .ring(&self.inner.parts, app, self.inner.config.key_life())
-            .await
+    async fn ring(&self, app: &AppId, need: KeyKind) -> Result<Arc<KeyRing>, Failure> {
+        let Inner {
+            parts,
+            config,
+            rings,
+        } = &*self.inner;
+        rings.ring(parts, app, config.key_life(), need).await
+    }
+
+    /// The kind of key that signs access tokens of `format`. Formats that are no JWTs are checked by clients that know RSA only.
+    fn key_kind(&self, format: TokenFormat, is_static: bool) -> KeyKind {
+        let algorithm = if format.is_jwt() {
+            self.config().signing_algorithm()
+        } else {
+            Algorithm::Rs256
+        };
+        if is_static {
+            KeyKind::Static(algorithm)
+        } else {
+            KeyKind::Dynamic(algorithm)
+        }
     }
 
     /// When an idle session that is used at `now` ends.
@@ -119,22 +140,61 @@ impl Engine {
         &self,
         ring: &KeyRing,
         claims: &AccessClaims,
-        format: TokenFormat,
+        form: Form,
     ) -> Result<AccessToken, Failure> {
-        let signer = ring.signer(claims.created_at, self.inner.config.key_life());
-        let signer = signer.ok_or_else(|| KeyError::new("is missing", "none may sign any more"))?;
+        let signer = self.signer(
+            ring,
+            self.key_kind(form.format, form.static_key),
+            claims.created_at,
+        )?;
         Ok(AccessToken {
-            token: access::mint(claims, format, &signer.key)?,
-            expires_at: claims.expires_at,
-            created_at: claims.created_at,
+            token: access::mint(claims, form.format, signer.named())?,
+            expires_at: access::rounded(claims.expires_at, form.format),
+            created_at: access::rounded(claims.created_at, form.format),
         })
+    }
+
+    fn signer<'r>(
+        &self,
+        ring: &'r KeyRing,
+        kind: KeyKind,
+        now: UnixMillis,
+    ) -> Result<&'r RingKey, Failure> {
+        let signer = ring.signer(kind, now, self.config().key_life());
+        Ok(signer.ok_or_else(|| KeyError::new("is missing", "none may sign any more"))?)
+    }
+
+    /// How long an access token is to live that is made now: as long as was asked for, or as configured and a little less, by
+    /// chance, so that clients that came together do not come back together.
+    fn access_validity(&self, asked: Option<Duration>) -> Result<Duration, Failure> {
+        let (validity, jitter) = (
+            self.config().access_token_validity(),
+            self.config().access_token_jitter(),
+        );
+        if let Some(asked) = asked {
+            return Ok(asked.min(validity));
+        }
+        if jitter == 0.0 {
+            return Ok(validity);
+        }
+        let mut random = [0; 4];
+        self.inner.parts.entropy.fill(&mut random)?;
+        let share = f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX);
+        Ok(validity.mul_f64(1.0 - share * jitter))
     }
 
     /// When an access token made at `now` ends: no later than its session.
     fn access_end(&self, now: UnixMillis, session_ends: UnixMillis) -> UnixMillis {
-        now.plus(self.inner.config.access_token_validity())
+        now.plus(self.config().access_token_validity())
             .min(session_ends)
     }
+}
+
+/// In what form an access token is made, and by what kind of key.
+#[derive(Debug, Clone, Copy)]
+struct Form {
+    format: TokenFormat,
+    static_key: bool,
 }
 
 /// A session as its client may see it.
@@ -200,6 +260,9 @@ pub enum Error {
     /// The request cannot be met as it stands; nothing was written.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+    /// The JWT payload has a member that the access token itself needs; nothing was written.
+    #[error("JWT payload must not have a member that access tokens need for themselves")]
+    ProtectedClaim,
     /// Something that the engine depends on failed. Never a statement about the session.
     #[error(transparent)]
     Failure(#[from] Failure),

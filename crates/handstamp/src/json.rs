@@ -87,7 +87,11 @@ impl JsonObject {
 
     /// The text between the braces.
     pub(crate) fn inner(&self) -> &str {
-        let inner = self.0.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default();
+        let inner = self
+            .0
+            .strip_prefix('{')
+            .and_then(|text| text.strip_suffix('}'))
+            .unwrap_or_default();
         inner.trim_matches([' ', '\t', '\r', '\n'])
     }
 

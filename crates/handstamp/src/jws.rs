@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 mod key;
 
+pub(crate) use key::RSA_BYTES;
 pub use key::{Jwk, SigningKey};
 
 /// How tokens are signed.
@@ -78,7 +79,8 @@ impl KeySource for SystemKeySource {
                 der.as_ref().to_vec()
             }
             Algorithm::Es256 => {
-                let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?;
+                let pair =
+                    EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?;
                 pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec()
             }
             Algorithm::EdDsa => {

@@ -20,6 +20,8 @@ pub struct Session {
     pub expires_at: UnixMillis,
     /// When it ends whatever happens; [`UnixMillis::MAX`] for a session without an absolute end.
     pub ends_at: UnixMillis,
+    /// Whether its access tokens are signed by the app's static key; by a dynamic one otherwise.
+    pub static_key: bool,
     /// Its refresh tokens.
     pub rotation: Rotation,
 }

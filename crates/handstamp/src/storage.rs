@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
+use crate::jws::Algorithm;
 use crate::rotation::Rotation;
 use crate::session::{Session, SessionData};
 use crate::token::Hash2;
@@ -45,15 +46,14 @@ pub trait Storage: Send + Sync + fmt::Debug {
         handle: &SessionHandle,
     ) -> Result<Option<Session>, StorageError>;
 
-    /// Replaces the session's rotation record and its end, if its counter still is `expected`. The new end is not later than
-    /// the session's absolute one; a store may refuse it otherwise.
+    /// Replaces what a refresh changes in a session, if its rotation counter still is `expected`. The new end is not after the
+    /// session's absolute one; a store may refuse it if it is.
     async fn rotate(
         &self,
         app: &AppId,
         handle: &SessionHandle,
         expected: u64,
-        next: &Rotation,
-        expires_at: UnixMillis,
+        next: &Renewal,
     ) -> Result<Guarded, StorageError>;
 
     /// Does what [`crate::rotation::confirm`] says, if the session is alive and it says anything, and moves the session's end
@@ -81,6 +81,15 @@ pub trait Storage: Send + Sync + fmt::Debug {
         expected: Option<u64>,
         now: UnixMillis,
     ) -> Result<DataWrite, StorageError>;
+
+    /// Overwrites the JWT payload of a session that is alive at `now`; answers whether there was one.
+    async fn write_jwt_payload(
+        &self,
+        app: &AppId,
+        handle: &SessionHandle,
+        payload: &JsonObject,
+        now: UnixMillis,
+    ) -> Result<bool, StorageError>;
 
     /// Forgets sessions; answers those that were there.
     async fn revoke(
@@ -116,12 +125,26 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// start at the same moment agree.
     async fn add_key(&self, app: &AppId, key: &StoredKey) -> Result<Guarded, StorageError>;
 
-    /// Forgets the app's signing keys made before `created_before`, but never the newest one; answers how many.
+    /// Forgets the app's dynamic keys made before `created_before`, but never the one of the highest generation of its kind;
+    /// answers how many.
     async fn retire_keys(
         &self,
         app: &AppId,
         created_before: UnixMillis,
     ) -> Result<u32, StorageError>;
+
+    /// Keeps an app's tenant, or overwrites its configuration. An app is there when its tenant `public` is; nothing else asks
+    /// for either.
+    async fn put_tenant(&self, tenant: &TenantRecord) -> Result<Put, StorageError>;
+
+    /// The tenants of all apps, in no particular order.
+    async fn tenants(&self) -> Result<Vec<TenantRecord>, StorageError>;
+
+    /// Forgets a tenant with its sessions; answers whether it was there.
+    async fn remove_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StorageError>;
+
+    /// Forgets an app with its tenants, sessions and keys; answers whether it was there.
+    async fn remove_app(&self, app: &AppId) -> Result<bool, StorageError>;
 
     /// Reads something, to see that the database answers.
     async fn ping(&self) -> Result<(), StorageError>;
@@ -138,6 +161,39 @@ pub enum Guarded {
     Written,
     /// Somebody was there first; nothing was written.
     Lost,
+}
+
+/// What a refresh changes in a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    /// Its refresh tokens.
+    pub rotation: Rotation,
+    /// When it ends unless it is used before.
+    pub expires_at: UnixMillis,
+    /// See [`Session::static_key`].
+    pub static_key: bool,
+}
+
+/// A tenant of an app, as stores keep it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantRecord {
+    /// The app.
+    pub app: AppId,
+    /// The tenant; `public` stands for the app itself.
+    pub tenant: TenantId,
+    /// When it was first kept.
+    pub created_at: UnixMillis,
+    /// Whatever was said of it.
+    pub config: JsonObject,
+}
+
+/// What became of something put where there may have been one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// There was none.
+    Created,
+    /// There was one.
+    Updated,
 }
 
 /// What became of a write of session data.
@@ -169,27 +225,56 @@ pub struct Confirm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyKind {
     /// Signs access tokens; followed by another after a time. PKCS#8 DER.
-    Signing,
+    Dynamic(Algorithm),
+    /// Signs access tokens for ever. PKCS#8 DER.
+    Static(Algorithm),
     /// Makes and opens refresh tokens. 32 bytes.
     Refresh,
 }
 
 impl KeyKind {
+    /// All of them, with the names that stores use.
+    const NAMES: [(Self, &'static str); 7] = [
+        (Self::Dynamic(Algorithm::Rs256), "dynamic-rs256"),
+        (Self::Dynamic(Algorithm::Es256), "dynamic-es256"),
+        (Self::Dynamic(Algorithm::EdDsa), "dynamic-eddsa"),
+        (Self::Static(Algorithm::Rs256), "static-rs256"),
+        (Self::Static(Algorithm::Es256), "static-es256"),
+        (Self::Static(Algorithm::EdDsa), "static-eddsa"),
+        (Self::Refresh, "refresh"),
+    ];
+
     /// The name that stores use.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Signing => "signing",
-            Self::Refresh => "refresh",
-        }
+    pub fn name(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(kind, _)| *kind == self)
+            .map_or("", |(_, name)| name)
     }
 
     /// The kind of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Signing, Self::Refresh]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
+        Self::NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(kind, _)| *kind)
+    }
+
+    /// How a key of this kind signs, if it does.
+    #[must_use]
+    pub const fn algorithm(self) -> Option<Algorithm> {
+        match self {
+            Self::Dynamic(algorithm) | Self::Static(algorithm) => Some(algorithm),
+            Self::Refresh => None,
+        }
+    }
+
+    /// Whether others take its place after a time.
+    #[must_use]
+    pub const fn is_dynamic(self) -> bool {
+        matches!(self, Self::Dynamic(_))
     }
 }
 

@@ -26,6 +26,13 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Whether `text` is the same, found out in constant time.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(self.0.as_bytes(), text.as_bytes())
+            .is_ok()
+    }
 }
 
 impl fmt::Debug for Secret {

@@ -1,6 +1,8 @@
 //! Make a session.
 
-use super::{Engine, Error, Failure, Issued, SessionView, claims};
+use std::time::Duration;
+
+use super::{Engine, Error, Failure, Form, Issued, SessionView, claims};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, Invalid, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
@@ -28,6 +30,12 @@ pub struct Create {
     pub anti_csrf: bool,
     /// The form of the access token.
     pub format: TokenFormat,
+    /// Whether access tokens are signed by the app's static key.
+    pub static_key: bool,
+    /// Whether the client can keep the access token in a cookie only, so that it has to fit into one.
+    pub cookie_only: bool,
+    /// How long the access token is to live; at most as long as configured.
+    pub access_token_validity: Option<Duration>,
 }
 
 impl Create {
@@ -41,7 +49,10 @@ impl Create {
             jwt_payload: JsonObject::empty(),
             session_data: JsonObject::empty(),
             anti_csrf: false,
-            format: TokenFormat::V1,
+            format: TokenFormat::V5,
+            static_key: false,
+            cookie_only: false,
+            access_token_validity: None,
         }
     }
 }
@@ -53,7 +64,16 @@ impl Engine {
     /// [`Error::Invalid`] when payload or data are too large; [`Error::Failure`] when the store or the keys fail.
     pub async fn create(&self, ask: Create) -> Result<Issued, Error> {
         self.check_data_size(&ask.session_data)?;
-        let ring = self.ring(&ask.app).await?;
+        if !ask.format.allows(&ask.jwt_payload) {
+            return Err(Error::ProtectedClaim);
+        }
+        let form = Form {
+            format: ask.format,
+            static_key: ask.static_key,
+        };
+        let ring = self
+            .ring(&ask.app, self.key_kind(form.format, form.static_key))
+            .await?;
         let now = self.now();
         let config = self.config();
         let ends_at = config
@@ -71,8 +91,13 @@ impl Engine {
             parent: None,
             anti_csrf: ask.anti_csrf,
         });
-        let claims = claims(&view, &refresh, None, now, self.access_end(now, ends_at));
-        self.check_token_size(&claims, ask.format)?;
+        let access_end = now
+            .plus(self.access_validity(ask.access_token_validity)?)
+            .min(ends_at);
+        let claims = claims(&view, &refresh, None, now, access_end);
+        if ask.cookie_only {
+            self.check_token_size(&claims, ask.format)?;
+        }
         let session = Session {
             handle: view.handle.clone(),
             user_id: view.user_id.clone(),
@@ -80,12 +105,12 @@ impl Engine {
             created_at: now,
             expires_at: self.idle_end(now).min(ends_at),
             ends_at,
+            static_key: ask.static_key,
             rotation: Rotation::starting_with(refresh.hash().hash2()),
         };
         // The write is on its way to the disk while the token is signed.
         let write = self.storage().insert(&ask.app, &session, &ask.session_data);
-        let (written, access) =
-            tokio::join!(write, async { self.mint(&ring, &claims, ask.format) });
+        let (written, access) = tokio::join!(write, async { self.mint(&ring, &claims, form) });
         match written? {
             Guarded::Written => {}
             // 74 random bits met the same millisecond twice, or the randomness is broken: say so, never overwrite.
@@ -119,10 +144,8 @@ impl Engine {
 
     /// A browser drops a cookie that is too large without a word; the one who knows better is told here instead.
     fn check_token_size(&self, claims: &AccessClaims, format: TokenFormat) -> Result<(), Error> {
-        let limit = match format {
-            TokenFormat::V1 => self.config().cookie_access_token_bytes(),
-        };
-        let len = access::cookie_len(claims, ACCESS_TOKEN_COOKIE).map_err(Failure::from)?;
+        let limit = self.config().cookie_access_token_bytes();
+        let len = access::cookie_len(claims, format, ACCESS_TOKEN_COOKIE).map_err(Failure::from)?;
         if len > limit {
             let over = len - limit;
             return Err(Invalid::new(

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use super::{Engine, Failure, Issued, SessionView, claims};
+use std::time::Duration;
+
+use super::{AntiCsrf, Engine, Failure, Form, Issued, SessionView, claims};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, UserId};
 use crate::keys::KeyRing;
 use crate::rotation::{Child, Current, Decision, Policy, Reuse, Rotation, decide};
 use crate::session::Session;
-use crate::storage::Guarded;
+use crate::storage::{Guarded, KeyKind, Renewal};
 use crate::token::access::TokenFormat;
 use crate::token::refresh::{RefreshClaims, RefreshToken};
 use crate::token::{Hash1, Hash2, Nonce};
@@ -22,12 +24,30 @@ pub struct Refresh<'a> {
     pub token: &'a str,
     /// Whether an anti-CSRF token is to be made with the new tokens.
     pub anti_csrf: bool,
+    /// Whether the anti-CSRF token that was made with the presented one is compared, and with what. A token that has none
+    /// passes.
+    pub passed: AntiCsrf<'a>,
     /// How refresh tokens follow each other.
     pub policy: Policy,
     /// What happens to a session whose tokens somebody else has.
     pub on_reuse: OnReuse,
     /// The form of the access token.
     pub format: TokenFormat,
+    /// Which kind of key signs from now on.
+    pub key: KeyChoice,
+    /// How long the access token is to live; at most as long as configured.
+    pub access_token_validity: Option<Duration>,
+}
+
+/// Which kind of key signs a session's access tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyChoice {
+    /// The kind that did so far.
+    Keep,
+    /// A dynamic one, which others follow.
+    Dynamic,
+    /// The app's static one.
+    Static,
 }
 
 impl fmt::Debug for Refresh<'_> {
@@ -39,6 +59,7 @@ impl fmt::Debug for Refresh<'_> {
             .field("policy", &self.policy)
             .field("on_reuse", &self.on_reuse)
             .field("format", &self.format)
+            .field("key", &self.key)
             .finish_non_exhaustive()
     }
 }
@@ -51,9 +72,12 @@ impl<'a> Refresh<'a> {
             app: AppId::PUBLIC,
             token,
             anti_csrf: false,
+            passed: AntiCsrf::Unchecked,
             policy: Policy::ConfirmOnUse,
             on_reuse: OnReuse::Revoke,
-            format: TokenFormat::V1,
+            format: TokenFormat::V5,
+            key: KeyChoice::Keep,
+            access_token_validity: None,
         }
     }
 }
@@ -95,6 +119,10 @@ pub enum RefreshRefused {
     NoSession,
     /// The token was superseded a moment ago by one that cannot be made again.
     Superseded,
+    /// The anti-CSRF token is missing, or another.
+    AntiCsrf,
+    /// The stored payload has a member that access tokens of the form asked for need for themselves.
+    ProtectedClaim,
 }
 
 /// How often a decision is taken anew when others change the same session at the same time. The first change makes the others
@@ -107,10 +135,15 @@ impl Engine {
     /// # Errors
     /// When the store or the keys fail. Nothing is lost then: the same token can be presented again.
     pub async fn refresh(&self, ask: &Refresh<'_>) -> Result<Refreshed, Failure> {
-        let ring = self.ring(&ask.app).await?;
+        let ring = self.ring(&ask.app, KeyKind::Refresh).await?;
         let Ok(presented) = ring.refresh().open(ask.token) else {
             return Ok(Refreshed::Unauthorised(RefreshRefused::NotOurs));
         };
+        if let (AntiCsrf::Passed(passed), Some(held)) = (ask.passed, presented.anti_csrf())
+            && !passed.is_some_and(|passed| held.is(passed))
+        {
+            return Ok(Refreshed::Unauthorised(RefreshRefused::AntiCsrf));
+        }
         for _ in 0..ROUNDS {
             let session = self
                 .storage()
@@ -120,7 +153,19 @@ impl Engine {
             let Some(session) = session.filter(|session| session.is_alive(now)) else {
                 return Ok(Refreshed::Unauthorised(RefreshRefused::NoSession));
             };
+            if !ask.format.allows(&session.jwt_payload) {
+                return Ok(Refreshed::Unauthorised(RefreshRefused::ProtectedClaim));
+            }
+            let static_key = match ask.key {
+                KeyChoice::Keep => session.static_key,
+                KeyChoice::Dynamic => false,
+                KeyChoice::Static => true,
+            };
+            let ring = self
+                .ring(&ask.app, self.key_kind(ask.format, static_key))
+                .await?;
             let turn = Turn {
+                static_key,
                 engine: self,
                 ring: &ring,
                 ask,
@@ -143,6 +188,7 @@ struct Turn<'t> {
     ask: &'t Refresh<'t>,
     presented: &'t RefreshToken,
     session: Session,
+    static_key: bool,
     now: UnixMillis,
 }
 
@@ -261,13 +307,15 @@ impl Turn<'_> {
     ) -> Result<Option<Refreshed>, Failure> {
         let expires_at = self.engine.idle_end(self.now).min(self.session.ends_at);
         let expected = self.session.rotation.counter;
-        let write = self.engine.storage().rotate(
-            &self.ask.app,
-            &self.session.handle,
-            expected,
-            &next,
+        let next = Renewal {
+            rotation: next,
             expires_at,
-        );
+            static_key: self.static_key,
+        };
+        let write =
+            self.engine
+                .storage()
+                .rotate(&self.ask.app, &self.session.handle, expected, &next);
         // The write is on its way to the disk while the token is signed.
         let (written, issued) = tokio::join!(write, async {
             self.issue(made, parent, expires_at, self.now)
@@ -291,9 +339,19 @@ impl Turn<'_> {
             user_id: session.user_id.clone(),
             jwt_payload: session.jwt_payload.clone(),
         };
-        let access_end = self.engine.access_end(self.now, session.ends_at);
+        let validity = self
+            .engine
+            .access_validity(self.ask.access_token_validity)?;
+        let access_end = self.now.plus(validity).min(session.ends_at);
         let claims = claims(&view, &refresh, parent, self.now, access_end);
-        let access = self.engine.mint(self.ring, &claims, self.ask.format)?;
+        let access = self.engine.mint(
+            self.ring,
+            &claims,
+            Form {
+                format: self.ask.format,
+                static_key: self.static_key,
+            },
+        )?;
         Ok(Refreshed::Renewed(Box::new(Issued {
             session: view,
             access,

@@ -1,9 +1,12 @@
 //! What has to be done now and then, and what others need to know of the keys.
 
+use std::time::Duration;
+
 use super::{Engine, Failure};
 use crate::clock::UnixMillis;
 use crate::id::AppId;
-use crate::jws::KeyError;
+use crate::storage::KeyKind;
+use crate::token::access::TokenFormat;
 
 /// The public half of the key that signs now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,20 +23,31 @@ impl Engine {
     /// # Errors
     /// When the store or the keys fail.
     pub async fn prepare(&self, app: &AppId) -> Result<(), Failure> {
-        self.ring(app).await.map(drop)
+        self.ring(app, KeyKind::Dynamic(self.config().signing_algorithm()))
+            .await
+            .map(drop)
     }
 
-    /// The key that signs now.
+    /// The RSA key that signs now: the app's static one, or the dynamic one whose turn it is.
     ///
     /// # Errors
     /// When the store or the keys fail.
-    pub async fn signing_key(&self, app: &AppId) -> Result<PublicSigningKey, Failure> {
-        let ring = self.ring(app).await?;
-        let signer = ring.signer(self.now(), self.config().key_life());
-        let signer = signer.ok_or_else(|| KeyError::new("is missing", "none may sign any more"))?;
+    pub async fn signing_key(
+        &self,
+        app: &AppId,
+        static_key: bool,
+    ) -> Result<PublicSigningKey, Failure> {
+        let kind = self.key_kind(TokenFormat::V1, static_key);
+        let ring = self.ring(app, kind).await?;
+        let now = self.now();
+        let signer = self.signer(&ring, kind, now)?;
         Ok(PublicSigningKey {
             public_key: signer.key.public_key().to_owned(),
-            expires_at: signer.created_at.plus(self.config().signing_key_interval()),
+            expires_at: if static_key {
+                now.plus(TEN_YEARS)
+            } else {
+                signer.created_at.plus(self.config().signing_key_interval())
+            },
         })
     }
 
@@ -70,3 +84,6 @@ impl Engine {
         self.storage().close().await;
     }
 }
+
+/// How long clients are told that a static key signs.
+const TEN_YEARS: Duration = Duration::from_hours(10 * 365 * 24);

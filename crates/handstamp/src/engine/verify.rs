@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use super::{AccessToken, Engine, Failure, SessionView};
+use super::{AccessToken, Engine, Failure, Form, SessionView};
 use crate::clock::UnixMillis;
 use crate::id::AppId;
-use crate::keys::KeyRing;
+use crate::keys::{KeyRing, RingKey};
+use crate::rotation::{Policy, Rotation};
 use crate::session::Session;
-use crate::storage::Confirm;
+use crate::storage::{Confirm, KeyKind};
+use crate::token::Hash1;
 use crate::token::access::{self, AccessClaims, Rejected, TokenFormat};
-use crate::token::{Hash1, Secret};
 
 /// An access token, presented.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub struct Verify<'a> {
     pub anti_csrf: AntiCsrf<'a>,
     /// Whether the store is asked if the session is still there.
     pub check_storage: bool,
+    /// Whether the use of a token confirms it, as [`Policy::ConfirmOnUse`] has it.
+    pub policy: Policy,
 }
 
 impl fmt::Debug for Verify<'_> {
@@ -44,6 +47,7 @@ impl<'a> Verify<'a> {
             token,
             anti_csrf: AntiCsrf::Unchecked,
             check_storage: false,
+            policy: Policy::ConfirmOnUse,
         }
     }
 }
@@ -87,6 +91,8 @@ pub struct Verified {
     pub session: SessionView,
     /// A token to use from now on: without the mark that sends it to the store, or with the payload as it is now.
     pub replacement: Option<AccessToken>,
+    /// Whether the store has another payload by now; known if the store was asked, and no replacement is made.
+    pub payload_differs: Option<bool>,
 }
 
 /// Why a refresh should be tried.
@@ -98,6 +104,8 @@ pub enum TryRefresh {
     Expired,
     /// The anti-CSRF token is missing, or another.
     AntiCsrf,
+    /// Its refresh token has been replaced, and the one after that. An honest client that still has it refreshes.
+    RotatedOut,
 }
 
 /// Why there is no session any more.
@@ -109,125 +117,148 @@ pub enum VerifyRefused {
 
 impl Engine {
     /// Checks an access token. The store is touched only if it is to be (`check_storage`), or if the token was made by a
-    /// refresh that has not been confirmed yet: then its use confirms it.
+    /// refresh that has not been confirmed yet: then its use confirms it, unless the policy is to rotate at once.
     ///
     /// # Errors
     /// When the store or the keys fail: then nothing is known of the token.
     pub async fn verify(&self, ask: &Verify<'_>) -> Result<Verification, Failure> {
-        let ring = self.ring(&ask.app).await?;
-        let (ring, (claims, format)) = match self.open(&ring, ask.token) {
-            Ok(opened) => (ring, opened),
-            // Another server may have made a key since.
-            Err(Rejected::Signature) => {
-                let life = self.config().key_life();
-                let newer = self
-                    .inner
-                    .rings
-                    .newer(&self.inner.parts, &ask.app, life, &ring)
-                    .await?;
-                match newer.map(|ring| self.open(&ring, ask.token).map(|opened| (ring, opened))) {
-                    Some(Ok(opened)) => opened,
-                    Some(Err(why)) => {
-                        return Ok(Verification::TryRefresh(TryRefresh::Rejected(why)));
-                    }
-                    None => {
-                        return Ok(Verification::TryRefresh(TryRefresh::Rejected(
-                            Rejected::Signature,
-                        )));
-                    }
-                }
-            }
+        let used = match self.open(&ask.app, ask.token).await? {
+            Ok(used) => used,
             Err(why) => return Ok(Verification::TryRefresh(TryRefresh::Rejected(why))),
         };
-        let now = self.now();
-        if claims.expires_at < now {
+        if used.claims.expires_at < used.now {
             return Ok(Verification::TryRefresh(TryRefresh::Expired));
         }
         if let AntiCsrf::Passed(passed) = ask.anti_csrf
-            && !same_secret(claims.anti_csrf.as_ref(), passed)
+            // Nothing is equal to nothing: a check that is asked for needs both.
+            && !matches!((&used.claims.anti_csrf, passed), (Some(held), Some(passed)) if held.is(passed))
         {
             return Ok(Verification::TryRefresh(TryRefresh::AntiCsrf));
         }
-        match claims.parent_hash {
-            Some(parent) => {
-                self.confirm(&ask.app, &ring, claims, parent, format, now)
-                    .await
+        match (ask.policy, used.claims.parent_hash) {
+            (Policy::ConfirmOnUse, Some(parent)) => self.confirm(&ask.app, used, parent).await,
+            (Policy::ConfirmOnUse, None) if ask.check_storage => self.check(&ask.app, used).await,
+            (Policy::RotateAtOnce, _) if ask.check_storage => {
+                self.check_lineage(&ask.app, used).await
             }
-            None if ask.check_storage => self.check(&ask.app, &ring, claims, format, now).await,
-            None => Ok(valid(claims, None)),
+            (Policy::ConfirmOnUse | Policy::RotateAtOnce, _) => Ok(valid(used.claims, None)),
         }
     }
 
-    fn open(&self, ring: &KeyRing, token: &str) -> Result<(AccessClaims, TokenFormat), Rejected> {
-        access::open(token, ring.verifiers(self.now(), self.config().key_life()))
+    /// Checks form and signature, and if no known key can have made that, looks for a newer one: another server may have made
+    /// one since.
+    async fn open(&self, app: &AppId, token: &str) -> Result<Result<Used, Rejected>, Failure> {
+        let ring = self.ring(app, KeyKind::Refresh).await?;
+        let (now, life) = (self.now(), self.config().key_life());
+        let open =
+            |ring: &KeyRing| access::open(token, ring.verifiers(now, life).map(RingKey::named));
+        let opened = match open(&ring) {
+            Err(Rejected::UnknownKey) => match self
+                .inner
+                .rings
+                .newer(&self.inner.parts, app, life, &ring)
+                .await?
+            {
+                Some(newer) => open(&newer),
+                None => Err(Rejected::UnknownKey),
+            },
+            opened => opened,
+        };
+        Ok(opened.map(|(claims, format)| Used {
+            claims,
+            format,
+            now,
+        }))
     }
 
     /// The token comes from a refresh: that somebody uses it shows that the answer arrived.
     async fn confirm(
         &self,
         app: &AppId,
-        ring: &KeyRing,
-        claims: AccessClaims,
+        used: Used,
         parent: Hash1,
-        format: TokenFormat,
-        now: UnixMillis,
     ) -> Result<Verification, Failure> {
-        let child = claims.refresh_hash.hash2();
+        let child = used.claims.refresh_hash.hash2();
+        let expires_at = self.idle_end(used.now);
         let step = Confirm {
             child,
             parent: parent.hash2(),
-            now,
-            expires_at: self.idle_end(now),
+            now: used.now,
+            expires_at,
         };
-        if let Some(session) = self.storage().confirm(app, &claims.handle, step).await? {
-            return self.replace(ring, claims, session, format, now);
-        }
-        match self
+        if let Some(session) = self
             .storage()
-            .session(app, &claims.handle)
+            .confirm(app, &used.claims.handle, step)
             .await?
-            .filter(|session| session.is_alive(now))
         {
+            return self.replace(app, used, session).await;
+        }
+        match self.live_session(app, &used).await? {
             None => Ok(Verification::Unauthorised(VerifyRefused::NoSession)),
             Some(session) if session.rotation.current.hash == child => {
-                self.replace(ring, claims, session, format, now)
+                self.replace(app, used, session).await
             }
             // A branch that lost: its token stays good until it ends, and is not renewed.
-            Some(_) => Ok(valid(claims, None)),
+            Some(_) => Ok(valid(used.claims, None)),
         }
     }
 
-    async fn check(
-        &self,
-        app: &AppId,
-        ring: &KeyRing,
-        claims: AccessClaims,
-        format: TokenFormat,
-        now: UnixMillis,
-    ) -> Result<Verification, Failure> {
-        match self
-            .storage()
-            .session(app, &claims.handle)
-            .await?
-            .filter(|session| session.is_alive(now))
-        {
+    async fn check(&self, app: &AppId, used: Used) -> Result<Verification, Failure> {
+        match self.live_session(app, &used).await? {
             None => Ok(Verification::Unauthorised(VerifyRefused::NoSession)),
-            Some(session) if !session.jwt_payload.same_meaning(&claims.payload) => {
-                self.replace(ring, claims, session, format, now)
+            Some(session) if !session.jwt_payload.same_meaning(&used.claims.payload) => {
+                self.replace(app, used, session).await
             }
-            Some(_) => Ok(valid(claims, None)),
+            Some(_) => Ok(valid(used.claims, None)),
         }
+    }
+
+    /// Tokens that rotate at once are not renewed here; one whose refresh token has been replaced twice has to be.
+    async fn check_lineage(&self, app: &AppId, used: Used) -> Result<Verification, Failure> {
+        let Some(session) = self.live_session(app, &used).await? else {
+            return Ok(Verification::Unauthorised(VerifyRefused::NoSession));
+        };
+        let Rotation {
+            current,
+            child,
+            previous,
+            ..
+        } = &session.rotation;
+        let known = |hash: Hash1| {
+            let hash = hash.hash2();
+            hash == current.hash
+                || previous
+                    .as_ref()
+                    .is_some_and(|previous| previous.hash == hash)
+                || child.as_ref().is_some_and(|child| child.hash == hash)
+        };
+        if !known(used.claims.refresh_hash) && !used.claims.parent_hash.is_some_and(known) {
+            return Ok(Verification::TryRefresh(TryRefresh::RotatedOut));
+        }
+        let differs = !session.jwt_payload.same_meaning(&used.claims.payload);
+        Ok(Verification::Valid(Verified {
+            payload_differs: Some(differs),
+            ..verified(used.claims, None)
+        }))
+    }
+
+    async fn live_session(&self, app: &AppId, used: &Used) -> Result<Option<Session>, Failure> {
+        let session = self.storage().session(app, &used.claims.handle).await?;
+        Ok(session.filter(|session| session.is_alive(used.now)))
     }
 
     /// Makes the token that takes the place of one that was good, with the payload as the store has it.
-    fn replace(
+    async fn replace(
         &self,
-        ring: &KeyRing,
-        claims: AccessClaims,
+        app: &AppId,
+        used: Used,
         session: Session,
-        format: TokenFormat,
-        now: UnixMillis,
     ) -> Result<Verification, Failure> {
+        let Used {
+            claims,
+            format,
+            now,
+        } = used;
         let claims = AccessClaims {
             parent_hash: None,
             payload: session.jwt_payload,
@@ -235,33 +266,44 @@ impl Engine {
             created_at: now,
             ..claims
         };
-        let access = self.mint(ring, &claims, format)?;
+        let form = Form {
+            format,
+            static_key: session.static_key,
+        };
+        let ring = self
+            .ring(app, self.key_kind(form.format, form.static_key))
+            .await?;
+        let access = self.mint(&ring, &claims, form)?;
         Ok(valid(claims, Some(access)))
     }
 }
 
+/// An access token in use, its signature checked.
+struct Used {
+    claims: AccessClaims,
+    format: TokenFormat,
+    now: UnixMillis,
+}
+
 fn valid(claims: AccessClaims, replacement: Option<AccessToken>) -> Verification {
+    Verification::Valid(verified(claims, replacement))
+}
+
+fn verified(claims: AccessClaims, replacement: Option<AccessToken>) -> Verified {
     let AccessClaims {
         handle,
         user_id,
         payload,
         ..
     } = claims;
-    Verification::Valid(Verified {
-        session: SessionView {
-            handle,
-            user_id,
-            jwt_payload: payload,
-        },
-        replacement,
-    })
-}
-
-/// Compares in constant time. Nothing is equal to nothing: a check that is asked for needs both.
-fn same_secret(held: Option<&Secret>, passed: Option<&str>) -> bool {
-    let (Some(held), Some(passed)) = (held, passed) else {
-        return false;
+    let session = SessionView {
+        handle,
+        user_id,
+        jwt_payload: payload,
     };
-    aws_lc_rs::constant_time::verify_slices_are_equal(held.expose().as_bytes(), passed.as_bytes())
-        .is_ok()
+    Verified {
+        session,
+        replacement,
+        payload_differs: None,
+    }
 }

@@ -6,8 +6,8 @@ use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -64,7 +64,10 @@ impl SigningKey {
             Algorithm::Rs256 => {
                 let pair = rsa::KeyPair::from_pkcs8(der).map_err(rejected)?;
                 if pair.public_modulus_len() != RSA_BYTES {
-                    return Err(KeyError::new("cannot be used", "its modulus is not 2048 bits long"));
+                    return Err(KeyError::new(
+                        "cannot be used",
+                        "its modulus is not 2048 bits long",
+                    ));
                 }
                 let public = pair.public_key();
                 let spki: PublicKeyX509Der<'_> = public.as_der().map_err(unencoded)?;
@@ -72,27 +75,55 @@ impl SigningKey {
                     n: URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero()),
                     e: URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero()),
                 };
-                let parsed = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki.as_ref()).map_err(rejected)?;
-                Ok(Self { spki: STANDARD.encode(spki.as_ref()), public: parsed, jwk, pair: Pair::Rsa(pair) })
+                let parsed = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki.as_ref())
+                    .map_err(rejected)?;
+                Ok(Self {
+                    spki: STANDARD.encode(spki.as_ref()),
+                    public: parsed,
+                    jwk,
+                    pair: Pair::Rsa(pair),
+                })
             }
             Algorithm::Es256 => {
-                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map_err(rejected)?;
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
+                    .map_err(rejected)?;
                 let public = pair.public_key();
                 let spki: PublicKeyX509Der<'_> = public.as_der().map_err(unencoded)?;
                 // An uncompressed point: 4, then both coordinates, 32 bytes each.
-                let point = public.as_ref().split_first().map(|(_, point)| point).and_then(|point| point.split_at_checked(32));
-                let (x, y) = point.ok_or_else(|| KeyError::new("cannot be used", "its point is compressed"))?;
-                let jwk = Jwk::P256 { x: URL_SAFE_NO_PAD.encode(x), y: URL_SAFE_NO_PAD.encode(y) };
-                let parsed = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public.as_ref()).map_err(rejected)?;
-                Ok(Self { spki: STANDARD.encode(spki.as_ref()), public: parsed, jwk, pair: Pair::P256(pair) })
+                let point = public
+                    .as_ref()
+                    .split_first()
+                    .map(|(_, point)| point)
+                    .and_then(|point| point.split_at_checked(32));
+                let (x, y) = point
+                    .ok_or_else(|| KeyError::new("cannot be used", "its point is compressed"))?;
+                let jwk = Jwk::P256 {
+                    x: URL_SAFE_NO_PAD.encode(x),
+                    y: URL_SAFE_NO_PAD.encode(y),
+                };
+                let parsed = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public.as_ref())
+                    .map_err(rejected)?;
+                Ok(Self {
+                    spki: STANDARD.encode(spki.as_ref()),
+                    public: parsed,
+                    jwk,
+                    pair: Pair::P256(pair),
+                })
             }
             Algorithm::EdDsa => {
                 let pair = Ed25519KeyPair::from_pkcs8(der).map_err(rejected)?;
                 let public = pair.public_key();
                 let spki: PublicKeyX509Der<'_> = public.as_der().map_err(unencoded)?;
-                let jwk = Jwk::Ed25519 { x: URL_SAFE_NO_PAD.encode(public.as_ref()) };
+                let jwk = Jwk::Ed25519 {
+                    x: URL_SAFE_NO_PAD.encode(public.as_ref()),
+                };
                 let parsed = ParsedPublicKey::new(&ED25519, public.as_ref()).map_err(rejected)?;
-                Ok(Self { spki: STANDARD.encode(spki.as_ref()), public: parsed, jwk, pair: Pair::Ed25519(pair) })
+                Ok(Self {
+                    spki: STANDARD.encode(spki.as_ref()),
+                    public: parsed,
+                    jwk,
+                    pair: Pair::Ed25519(pair),
+                })
             }
         }
     }
@@ -116,10 +147,20 @@ impl SigningKey {
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; RSA_BYTES];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).map_err(refused)?;
+                pair.sign(
+                    &RSA_PKCS1_SHA256,
+                    &SystemRandom::new(),
+                    message,
+                    &mut signature,
+                )
+                .map_err(refused)?;
                 Ok(signature)
             }
-            Pair::P256(pair) => Ok(pair.sign(&SystemRandom::new(), message).map_err(refused)?.as_ref().to_vec()),
+            Pair::P256(pair) => Ok(pair
+                .sign(&SystemRandom::new(), message)
+                .map_err(refused)?
+                .as_ref()
+                .to_vec()),
             Pair::Ed25519(pair) => Ok(pair.try_sign(message).map_err(refused)?.as_ref().to_vec()),
         }
     }

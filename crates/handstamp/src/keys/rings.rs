@@ -25,22 +25,26 @@ pub(crate) struct KeyRings {
 }
 
 impl KeyRings {
-    /// The app's ring, with a key that can sign at `now`; made and stored first if there is none.
+    /// The app's ring, with a key of kind `need` that can sign at `now`; made and stored first if there is none. A refresh key
+    /// is in every ring.
     pub(crate) async fn ring(
         &self,
         parts: &Parts,
         app: &AppId,
         life: KeyLife,
+        need: KeyKind,
     ) -> Result<Arc<KeyRing>, Failure> {
         let now = parts.clock.now();
+        let serves =
+            |ring: &KeyRing| need == KeyKind::Refresh || ring.signer(need, now, life).is_some();
         match self.held(app) {
-            Some(ring) if ring.signer(now, life).is_some() => Ok(ring),
+            Some(ring) if serves(&ring) => Ok(ring),
             // A ring to verify with but none to sign with: past its interval, nobody having asked for the last minute of it.
             _ => {
                 let mut loading = self.loading.lock().await;
                 match self.held(app) {
-                    Some(ring) if ring.signer(now, life).is_some() => Ok(ring),
-                    _ => self.load(parts, app, life, &mut loading).await,
+                    Some(ring) if serves(&ring) => Ok(ring),
+                    _ => self.load(parts, app, life, need, &mut loading).await,
                 }
             }
         }
@@ -66,19 +70,24 @@ impl KeyRings {
         {
             return Ok(None);
         }
-        self.load(parts, app, life, &mut loading).await.map(Some)
+        self.load(parts, app, life, KeyKind::Refresh, &mut loading)
+            .await
+            .map(Some)
     }
 
-    /// Makes the next signing key if its time has come. For a timer, so that no request has to wait for it.
+    /// Makes the next signing keys if their time has come. For a timer, so that no request has to wait for it.
     pub(crate) async fn tend(&self, parts: &Parts, life: KeyLife) -> Result<(), Failure> {
         let held = self.rings.load_full();
-        for app in held.keys() {
-            let mut loading = self.loading.lock().await;
-            if self
-                .held(app)
-                .is_none_or(|ring| ring.is_due(parts.clock.now(), life))
-            {
-                self.load(parts, app, life, &mut loading).await?;
+        for (app, ring) in held.iter() {
+            for kind in ring.kinds() {
+                let mut loading = self.loading.lock().await;
+                let now = parts.clock.now();
+                if self
+                    .held(app)
+                    .is_none_or(|ring| ring.is_due(kind, now, life))
+                {
+                    self.load(parts, app, life, kind, &mut loading).await?;
+                }
             }
             let dead = parts.clock.now().minus(life.lifetime());
             let retired = parts.storage.retire_keys(app, dead).await?;
@@ -98,6 +107,7 @@ impl KeyRings {
         parts: &Parts,
         app: &AppId,
         life: KeyLife,
+        need: KeyKind,
         loading: &mut HashMap<AppId, UnixMillis>,
     ) -> Result<Arc<KeyRing>, Failure> {
         let known = self.held(app);
@@ -106,7 +116,7 @@ impl KeyRings {
         for _ in 0..8 {
             let stored = parts.storage.keys(app).await?;
             let now = parts.clock.now();
-            match KeyRing::read(app, &stored, known.as_deref(), now, life)? {
+            match KeyRing::read(app, &stored, known.as_deref(), now, life, need)? {
                 Ok(ring) => {
                     let ring = Arc::new(ring);
                     let mut rings = HashMap::clone(&self.rings.load());
@@ -118,7 +128,7 @@ impl KeyRings {
                 Err(wanted) => {
                     let key = make(parts, wanted, now).await?;
                     if parts.storage.add_key(app, &key).await? == Guarded::Written {
-                        tracing::info!(%app, kind = key.kind.as_str(), generation = key.generation, "key made");
+                        tracing::info!(%app, kind = key.kind.name(), generation = key.generation, "key made");
                     }
                 }
             }
@@ -134,9 +144,9 @@ async fn make(parts: &Parts, wanted: Wanted, now: UnixMillis) -> Result<StoredKe
             parts.entropy.fill(&mut secret)?;
             secret
         }
-        KeyKind::Signing => {
+        KeyKind::Dynamic(algorithm) | KeyKind::Static(algorithm) => {
             let source = Arc::clone(&parts.keys);
-            let made = tokio::task::spawn_blocking(move || source.rsa()).await;
+            let made = tokio::task::spawn_blocking(move || source.make(algorithm)).await;
             made.map_err(|why| crate::jws::KeyError::new("generation failed", why))??
         }
     };

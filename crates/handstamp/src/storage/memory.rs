@@ -5,11 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Confirm, DataWrite, Guarded, KeyKind, Storage, StorageError, StorageFault, StoredKey};
+use super::{
+    Confirm, DataWrite, Guarded, Put, Renewal, Storage, StorageError, StorageFault, StoredKey,
+    TenantRecord,
+};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
-use crate::rotation::{self, Rotation};
+use crate::rotation;
 use crate::session::{Session, SessionData};
 
 /// A [`Storage`] that forgets everything when it goes.
@@ -20,6 +23,7 @@ pub struct MemoryStorage(Mutex<State>);
 struct State {
     sessions: HashMap<(AppId, SessionHandle), Row>,
     keys: HashMap<AppId, Vec<StoredKey>>,
+    tenants: HashMap<(AppId, TenantId), TenantRecord>,
     closed: bool,
 }
 
@@ -125,13 +129,13 @@ impl Storage for MemoryStorage {
         app: &AppId,
         handle: &SessionHandle,
         expected: u64,
-        next: &Rotation,
-        expires_at: UnixMillis,
+        next: &Renewal,
     ) -> Result<Guarded, StorageError> {
         match self.state()?.row(app, handle) {
             Some(row) if row.session.rotation.counter == expected => {
-                row.session.rotation = next.clone();
-                row.session.expires_at = expires_at;
+                row.session.rotation = next.rotation.clone();
+                row.session.expires_at = next.expires_at;
+                row.session.static_key = next.static_key;
                 Ok(Guarded::Written)
             }
             _ => Ok(Guarded::Lost),
@@ -194,6 +198,22 @@ impl Storage for MemoryStorage {
         row.data = data.clone();
         row.version += 1;
         Ok(DataWrite::Written(row.version))
+    }
+
+    async fn write_jwt_payload(
+        &self,
+        app: &AppId,
+        handle: &SessionHandle,
+        payload: &JsonObject,
+        now: UnixMillis,
+    ) -> Result<bool, StorageError> {
+        let mut state = self.state()?;
+        let row = state
+            .row(app, handle)
+            .filter(|row| row.session.is_alive(now));
+        Ok(row
+            .map(|row| row.session.jwt_payload = payload.clone())
+            .is_some())
     }
 
     async fn revoke(
@@ -267,18 +287,62 @@ impl Storage for MemoryStorage {
     ) -> Result<u32, StorageError> {
         let mut state = self.state()?;
         let keys = state.keys.entry(app.clone()).or_default();
-        let newest = keys
-            .iter()
-            .filter(|key| key.kind == KeyKind::Signing)
-            .map(|key| key.generation)
-            .max();
+        let newest = |kind, keys: &[StoredKey]| {
+            keys.iter()
+                .filter(|key| key.kind == kind)
+                .map(|key| key.generation)
+                .max()
+        };
         let before = keys.len();
+        let all = keys.clone();
         keys.retain(|key| {
-            key.kind != KeyKind::Signing
+            !key.kind.is_dynamic()
                 || key.created_at >= created_before
-                || Some(key.generation) == newest
+                || Some(key.generation) == newest(key.kind, &all)
         });
         Ok(u32::try_from(before - keys.len()).unwrap_or(u32::MAX))
+    }
+
+    async fn put_tenant(&self, tenant: &TenantRecord) -> Result<Put, StorageError> {
+        use std::collections::hash_map::Entry;
+        match self
+            .state()?
+            .tenants
+            .entry((tenant.app.clone(), tenant.tenant.clone()))
+        {
+            Entry::Occupied(mut held) => {
+                held.get_mut().config = tenant.config.clone();
+                Ok(Put::Updated)
+            }
+            Entry::Vacant(place) => {
+                place.insert(tenant.clone());
+                Ok(Put::Created)
+            }
+        }
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantRecord>, StorageError> {
+        Ok(self.state()?.tenants.values().cloned().collect())
+    }
+
+    async fn remove_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StorageError> {
+        let mut state = self.state()?;
+        state
+            .sessions
+            .retain(|(of, handle), _| of != app || handle.tenant() != tenant);
+        Ok(state
+            .tenants
+            .remove(&(app.clone(), tenant.clone()))
+            .is_some())
+    }
+
+    async fn remove_app(&self, app: &AppId) -> Result<bool, StorageError> {
+        let mut state = self.state()?;
+        state.sessions.retain(|(of, _), _| of != app);
+        state.keys.remove(app);
+        let was_there = state.tenants.contains_key(&(app.clone(), TenantId::PUBLIC));
+        state.tenants.retain(|(of, _), _| of != app);
+        Ok(was_there)
     }
 
     async fn ping(&self) -> Result<(), StorageError> {

@@ -57,7 +57,11 @@ impl TokenFormat {
     pub fn allows(self, payload: &JsonObject) -> bool {
         let protected = self.protected();
         protected.is_empty()
-            || payload.members().is_ok_and(|members| members.iter().all(|(name, _)| !protected.contains(&&**name)))
+            || payload.members().is_ok_and(|members| {
+                members
+                    .iter()
+                    .all(|(name, _)| !protected.contains(&&**name))
+            })
     }
 }
 
@@ -112,7 +116,11 @@ pub struct NamedKey<'k> {
 ///
 /// # Errors
 /// When the key does not sign.
-pub fn mint(claims: &AccessClaims, format: TokenFormat, by: NamedKey<'_>) -> Result<Secret, KeyError> {
+pub fn mint(
+    claims: &AccessClaims,
+    format: TokenFormat,
+    by: NamedKey<'_>,
+) -> Result<Secret, KeyError> {
     if format.is_jwt() {
         jwt::mint(claims, format, by)
     } else {
@@ -123,7 +131,11 @@ pub fn mint(claims: &AccessClaims, format: TokenFormat, by: NamedKey<'_>) -> Res
 /// A time as a token of that form can say it.
 #[must_use]
 pub fn rounded(time: UnixMillis, format: TokenFormat) -> UnixMillis {
-    if format.is_jwt() { UnixMillis::new(time.as_millis().div_euclid(1000).saturating_mul(1000)) } else { time }
+    if format.is_jwt() {
+        UnixMillis::new(time.as_millis().div_euclid(1000).saturating_mul(1000))
+    } else {
+        time
+    }
 }
 
 /// Checks a token's form and signature and reads it. Times are for the caller to judge.
@@ -139,7 +151,12 @@ pub fn open<'k>(
     }
     let (signed, signature) = text.rsplit_once('.').ok_or(Rejected::Malformed)?;
     let (header, payload) = signed.split_once('.').ok_or(Rejected::Malformed)?;
-    let parts = Parts { signed, header, payload, signature };
+    let parts = Parts {
+        signed,
+        header,
+        payload,
+        signature,
+    };
     match nested::format_of(header) {
         Some(format) => Ok((nested::open(&parts, format, keys)?, format)),
         None => jwt::open(&parts, keys),
@@ -155,7 +172,9 @@ pub fn read_unchecked(text: &str) -> Result<(AccessClaims, TokenFormat), Rejecte
         return Err(Rejected::Malformed);
     }
     let mut parts = text.split('.');
-    let (Some(header), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(header), Some(payload), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return Err(Rejected::Malformed);
     };
     match nested::format_of(header) {

@@ -63,7 +63,11 @@ struct Own<'a> {
     anti_csrf: Option<&'a str>,
 }
 
-pub(super) fn mint(claims: &AccessClaims, format: TokenFormat, by: NamedKey<'_>) -> Result<Secret, KeyError> {
+pub(super) fn mint(
+    claims: &AccessClaims,
+    format: TokenFormat,
+    by: NamedKey<'_>,
+) -> Result<Secret, KeyError> {
     let own = Own {
         iat: claims.created_at.as_millis().div_euclid(1000),
         exp: claims.expires_at.as_millis().div_euclid(1000),
@@ -97,14 +101,21 @@ pub(super) fn mint_plain(
         exp: i64,
         iat: i64,
     }
-    let members = payload.members().map_err(|why| KeyError::new("did not sign: claims", why))?;
+    let members = payload
+        .members()
+        .map_err(|why| KeyError::new("did not sign: claims", why))?;
     let plain = Plain {
-        iss: members.iter().all(|(name, _)| name != "iss").then_some(issuer),
+        iss: members
+            .iter()
+            .all(|(name, _)| name != "iss")
+            .then_some(issuer),
         // Up, so that the token is good for as long as was asked.
         exp: expires_at.as_millis().saturating_add(999).div_euclid(1000),
         iat: created_at.as_millis().div_euclid(1000),
     };
-    let others = members.iter().filter(|(name, _)| name != "exp" && name != "iat");
+    let others = members
+        .iter()
+        .filter(|(name, _)| name != "exp" && name != "iat");
     let others = JsonObject::from_members(others.map(|(name, raw)| (&**name, *raw)));
     sign(&plain, &others, None, by)
 }
@@ -117,7 +128,12 @@ fn sign(
     by: NamedKey<'_>,
 ) -> Result<Secret, KeyError> {
     let failed = |why| KeyError::new("did not sign: claims", why);
-    let header = HeaderOut { kid: by.id, typ: "JWT", version, alg: by.key.algorithm().as_str() };
+    let header = HeaderOut {
+        kid: by.id,
+        typ: "JWT",
+        version,
+        alg: by.key.algorithm().as_str(),
+    };
     let mut body = serde_json::to_string(own).map_err(failed)?;
     let members = payload.inner();
     if !members.is_empty() {
@@ -140,12 +156,17 @@ pub(super) fn open<'k>(
     keys: impl IntoIterator<Item = NamedKey<'k>>,
 ) -> Result<(AccessClaims, TokenFormat), Rejected> {
     let (header, format) = header(parts.header)?;
-    let named = keys.into_iter().find(|named| named.id == header.kid).ok_or(Rejected::UnknownKey)?;
+    let named = keys
+        .into_iter()
+        .find(|named| named.id == header.kid)
+        .ok_or(Rejected::UnknownKey)?;
     // The key says how it signs. A header that says otherwise is somebody's try.
     if header.alg != named.key.algorithm().as_str() {
         return Err(Rejected::Malformed);
     }
-    let signature = URL_SAFE_NO_PAD.decode(parts.signature).map_err(|_| Rejected::Malformed)?;
+    let signature = URL_SAFE_NO_PAD
+        .decode(parts.signature)
+        .map_err(|_| Rejected::Malformed)?;
     if !named.key.verifies(parts.signed.as_bytes(), &signature) {
         return Err(Rejected::Signature);
     }
@@ -160,28 +181,45 @@ pub(super) fn read(encoded: &str, payload: &str) -> Result<(AccessClaims, TokenF
 fn header(encoded: &str) -> Result<(HeaderIn, TokenFormat), Rejected> {
     /// No header of ours is longer.
     const MOST: usize = 512;
-    let bytes = Some(encoded).filter(|encoded| encoded.len() <= MOST).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-    let header: HeaderIn =
-        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or(Rejected::Malformed)?;
+    let bytes = Some(encoded)
+        .filter(|encoded| encoded.len() <= MOST)
+        .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+    let header: HeaderIn = bytes
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .ok_or(Rejected::Malformed)?;
     let format = match header.version.as_deref() {
         Some("3") => TokenFormat::V3,
         Some("4") => TokenFormat::V4,
         Some("5") | None => TokenFormat::V5,
         Some(_) => return Err(Rejected::Malformed),
     };
-    if header.typ == "JWT" { Ok((header, format)) } else { Err(Rejected::Malformed) }
+    if header.typ == "JWT" {
+        Ok((header, format))
+    } else {
+        Err(Rejected::Malformed)
+    }
 }
 
 fn claims(payload: &str, format: TokenFormat) -> Result<AccessClaims, Rejected> {
-    let bytes = URL_SAFE_NO_PAD.decode(payload).map_err(|_| Rejected::Malformed)?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(payload)
+        .map_err(|_| Rejected::Malformed)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Rejected::Claims)?;
     let object = JsonObject::parse(text).map_err(|_| Rejected::Claims)?;
     let members = object.members().map_err(|_| Rejected::Claims)?;
     read_members(&members, format).ok_or(Rejected::Claims)
 }
 
-fn read_members(members: &[(std::borrow::Cow<'_, str>, &RawValue)], format: TokenFormat) -> Option<AccessClaims> {
-    let find = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
+fn read_members(
+    members: &[(std::borrow::Cow<'_, str>, &RawValue)],
+    format: TokenFormat,
+) -> Option<AccessClaims> {
+    let find = |name: &str| {
+        members
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, raw)| *raw)
+    };
     let text = |name| string(find(name)?);
     let nullable = |name| match find(name)?.get() {
         "null" => Some(None),
@@ -200,7 +238,9 @@ fn read_members(members: &[(std::borrow::Cow<'_, str>, &RawValue)], format: Toke
         text("rsub")?;
     }
     let protected = format.protected();
-    let payload = members.iter().filter(|(name, _)| !protected.contains(&&**name));
+    let payload = members
+        .iter()
+        .filter(|(name, _)| !protected.contains(&&**name));
     Some(AccessClaims {
         user_id: UserId::parse(&text("sub")?).ok()?,
         refresh_hash: Hash1::from_hex(&text("refreshTokenHash1")?)?,

@@ -64,7 +64,11 @@ struct WireV2<'a> {
     user_data: &'a RawValue,
 }
 
-pub(super) fn mint(claims: &AccessClaims, format: TokenFormat, key: &SigningKey) -> Result<Secret, KeyError> {
+pub(super) fn mint(
+    claims: &AccessClaims,
+    format: TokenFormat,
+    key: &SigningKey,
+) -> Result<Secret, KeyError> {
     let mut text = signing_input(claims, format)?;
     let signature = key.sign(text.as_bytes())?;
     text.push('.');
@@ -81,7 +85,10 @@ fn signing_input(claims: &AccessClaims, format: TokenFormat) -> Result<String, K
         refresh_token_hash1: claims.refresh_hash.to_hex(),
         parent_refresh_token_hash1: claims.parent_hash.map(Hash1::to_hex),
         user_data: serde_json::from_str(claims.payload.as_str()).map_err(failed)?,
-        anti_csrf_token: claims.anti_csrf.as_ref().map(|token| token.expose().to_owned()),
+        anti_csrf_token: claims
+            .anti_csrf
+            .as_ref()
+            .map(|token| token.expose().to_owned()),
         expiry_time: claims.expires_at.as_millis(),
         time_created: claims.created_at.as_millis(),
         is_paid: false,
@@ -119,12 +126,23 @@ const SIGNATURE_LEN: usize = crate::jws::RSA_BYTES.div_ceil(3) * 4;
 ///
 /// # Errors
 /// When the claims cannot be written.
-pub fn cookie_len(claims: &AccessClaims, format: TokenFormat, name: &str) -> Result<usize, KeyError> {
+pub fn cookie_len(
+    claims: &AccessClaims,
+    format: TokenFormat,
+    name: &str,
+) -> Result<usize, KeyError> {
     const SIGNATURE: usize = SIGNATURE_LEN + 2 * "==".len() + 48;
     // Tokens made by a refresh name the parent as well.
-    let largest = AccessClaims { parent_hash: Some(claims.refresh_hash), ..claims.clone() };
+    let largest = AccessClaims {
+        parent_hash: Some(claims.refresh_hash),
+        ..claims.clone()
+    };
     let text = signing_input(&largest, format)?;
-    let escapes = text.bytes().filter(|byte| matches!(byte, b'+' | b'/' | b'=')).count() * 2;
+    let escapes = text
+        .bytes()
+        .filter(|byte| matches!(byte, b'+' | b'/' | b'='))
+        .count()
+        * 2;
     Ok(name.len() + text.len() + escapes + ".".len() + SIGNATURE)
 }
 
@@ -133,9 +151,12 @@ pub(super) fn open<'k>(
     _: TokenFormat,
     keys: impl IntoIterator<Item = NamedKey<'k>>,
 ) -> Result<AccessClaims, Rejected> {
-    let signature = STANDARD.decode(parts.signature).map_err(|_| Rejected::Malformed)?;
+    let signature = STANDARD
+        .decode(parts.signature)
+        .map_err(|_| Rejected::Malformed)?;
     let signed = |named: NamedKey<'_>| {
-        named.key.algorithm() == Algorithm::Rs256 && named.key.verifies(parts.signed.as_bytes(), &signature)
+        named.key.algorithm() == Algorithm::Rs256
+            && named.key.verifies(parts.signed.as_bytes(), &signature)
     };
     if !keys.into_iter().any(signed) {
         return Err(Rejected::UnknownKey);
