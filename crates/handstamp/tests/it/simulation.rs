@@ -205,7 +205,7 @@ fn data(number: u32) -> JsonObject {
 }
 
 /// Runs `scenario` for each seed, twice, and compares what happened.
-fn simulate(name: &str, scenario: impl AsyncFn(&mut World)) {
+fn simulate(name: &str, scenario: impl AsyncFn(&mut World) + Copy) {
     let run = |seed| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -333,9 +333,10 @@ fn a_thief_who_goes_on_is_caught() {
                     held[turn] = *issued;
                     answered[turn] += 1;
                 }
-                Refreshed::Reuse { .. } => break turn,
-                // The report was made, and its answer lost.
-                Refreshed::Unauthorised(RefreshRefused::NoSession) => break turn,
+                // Or the report was made before, and its answer lost.
+                Refreshed::Reuse { .. } | Refreshed::Unauthorised(RefreshRefused::NoSession) => {
+                    break turn;
+                }
                 Refreshed::Unauthorised(other) => panic!("neither served nor caught: {other:?}"),
             }
             assert!(answered[0].min(answered[1]) < 2, "nobody was caught");
