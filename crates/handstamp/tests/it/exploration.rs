@@ -4,13 +4,21 @@
 //!
 //! Times are in ticks. `a` is the longest a request takes to be decided, `b` the longest an answer takes to arrive after that,
 //! `W` the grace window. What takes longer counts as lost.
+#![expect(clippy::panic, reason = "a limit that is none should stop the test")]
 
+mod names;
+mod naming;
+mod parties;
+mod rules;
 mod theft;
+mod walk;
 mod world;
 
 use handstamp::rotation::Policy;
 
-use world::{Rules, Walk, World, story, walk};
+use rules::Rules;
+use walk::{Walk, story, walk};
+use world::World;
 
 /// Walks, and shows how far it was.
 fn explore(name: &str, rules: &Rules) -> Walk {
@@ -133,7 +141,7 @@ fn limit_a_retry_late_in_the_window_beside_a_second_tab() {
 
 /// H for clients with stores of their own that began with the same token. The premise: every holder of a token has its
 /// successor less than `d` after anybody's request with it was decided, `d + a <= W`, and nobody refreshes a token that
-/// arrived `a + b` ago or less. When answers are repeated does not matter then.
+/// arrived less than `d + a` ago. When answers are repeated does not matter then.
 #[test]
 fn own_stores_in_step_are_never_let_down() {
     let two = Rules {
@@ -146,7 +154,7 @@ fn own_stores_in_step_are_never_let_down() {
     holds("two stores", &two);
     let three = Rules {
         window: 2,
-        rest: 1,
+        rest: 2,
         request_leg: 0,
         answer_leg: 0,
         jars: 3,
@@ -167,6 +175,21 @@ fn limit_own_stores_out_of_step() {
     };
     let why = fails("two stores, d + a > W", &rules);
     assert!(why.contains("Superseded") || why.contains("Reuse"), "{why}");
+}
+
+/// So is its last part: who refreshes sooner gets two tokens ahead of the others.
+#[test]
+fn limit_own_stores_and_tokens_refreshed_too_soon() {
+    let rules = Rules {
+        repeats: None,
+        in_step: Some(2),
+        rest: 2,
+        jars: 2,
+        uses: 1,
+        ..Rules::ONE_JAR
+    };
+    let why = fails("two stores, refreshed too soon", &rules);
+    assert_eq!(why, "an honest client got Reuse(Stale)");
 }
 
 /// H for the other policy: all holders of a token (a client alone, or several) have its successor less than `d` after the
@@ -223,7 +246,7 @@ fn presenters(policy: Policy, guarded: bool) -> Walk {
         repeats: None,
         jars: 3,
         refreshes: 3,
-        uses: if policy == Policy::ConfirmOnUse { 1 } else { 0 },
+        uses: usize::from(policy == Policy::ConfirmOnUse),
         rest: 0,
         asks: false,
         guarded,

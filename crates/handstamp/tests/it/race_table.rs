@@ -341,10 +341,9 @@ async fn each_request_costs_the_store_what_is_promised() {
 
 #[tokio::test]
 async fn the_absolute_end_bounds_session_and_access_token() {
-    let bench =
-        Bench::new(|config| config.absolute_lifetime(Some(Duration::from_secs(5400)))).await;
+    let bench = Bench::new(|config| config.absolute_lifetime(Some(Duration::from_mins(90)))).await;
     let first = bench.create().await;
-    let end = first.access.created_at.plus(Duration::from_secs(5400));
+    let end = first.access.created_at.plus(Duration::from_mins(90));
     assert_eq!(first.refresh_expires_at, end);
     bench.wait(3600);
     let second = bench.renew(&first).await;
