@@ -12,14 +12,14 @@ CREATE TABLE sessions (
     current_nonce BLOB CHECK (length(current_nonce) = 16),
     child_hash BLOB CHECK (length(child_hash) = 32),
     child_nonce BLOB CHECK (length(child_nonce) = 16),
-    child_made_at INTEGER,
+    child_given_at INTEGER,
     previous_hash BLOB CHECK (length(previous_hash) = 32),
     previous_superseded_at INTEGER,
     -- Last, so that the other columns are read without walking through a long one.
     jwt_payload TEXT NOT NULL,
     UNIQUE (app, tenant, handle),
     CHECK (expires_at <= ends_at),
-    CHECK ((child_hash IS NULL) = (child_nonce IS NULL) AND (child_hash IS NULL) = (child_made_at IS NULL)),
+    CHECK ((child_hash IS NULL) = (child_nonce IS NULL) AND (child_hash IS NULL) = (child_given_at IS NULL)),
     CHECK ((previous_hash IS NULL) = (previous_superseded_at IS NULL))
 ) STRICT;
 

@@ -214,7 +214,7 @@ fn full_rotation() -> Rotation {
         child: Some(Child {
             hash: hash(CHILD),
             nonce: nonce(CHILD),
-            made_at: at(1_500),
+            given_at: at(1_500),
         }),
         previous: Some(Previous {
             hash: hash(PREVIOUS),

@@ -53,7 +53,7 @@ fn with_child(session: &Session, seed: u8) -> Rotation {
     session.rotation.clone().with_child(Child {
         hash: Hash2::from_bytes([seed; 32]),
         nonce: Nonce::from_bytes([seed; 16]),
-        made_at: at(2_000),
+        given_at: at(2_000),
     })
 }
 

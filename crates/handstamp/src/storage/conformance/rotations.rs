@@ -163,7 +163,7 @@ fn confirmations() -> impl Iterator<Item = (Session, Confirm)> {
                     child: child.map(|seed| Child {
                         hash: hash(seed),
                         nonce: nonce(seed),
-                        made_at: at(1_500),
+                        given_at: at(1_500),
                     }),
                     previous: with_previous.then(|| Previous {
                         hash: hash(PREVIOUS),

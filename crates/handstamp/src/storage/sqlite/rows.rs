@@ -17,7 +17,7 @@ use crate::token::{Hash2, Nonce};
 macro_rules! session_columns {
     () => {
         "tenant, handle, user_id, jwt_payload, created_at, expires_at, ends_at, current_hash, \
-         current_nonce, child_hash, child_nonce, child_made_at, previous_hash, \
+         current_nonce, child_hash, child_nonce, child_given_at, previous_hash, \
          previous_superseded_at, counter"
     };
 }
@@ -152,13 +152,13 @@ impl<'r, 's> Columns<'r, 's> {
     fn child(&mut self) -> Result<Option<Child>, StorageError> {
         let hash = self.bytes("sessions.child_hash")?;
         let nonce = self.bytes("sessions.child_nonce")?;
-        let made_at = self.next::<Option<i64>>("sessions.child_made_at")?;
-        match (hash, nonce, made_at) {
+        let given_at = self.next::<Option<i64>>("sessions.child_given_at")?;
+        match (hash, nonce, given_at) {
             (None, None, None) => Ok(None),
-            (Some(hash), Some(nonce), Some(made_at)) => Ok(Some(Child {
+            (Some(hash), Some(nonce), Some(given_at)) => Ok(Some(Child {
                 hash: Hash2::from_bytes(hash),
                 nonce: Nonce::from_bytes(nonce),
-                made_at: UnixMillis::new(made_at),
+                given_at: UnixMillis::new(given_at),
             })),
             _ => Err(StorageError::inconsistent("sessions.child_hash", HALF)),
         }

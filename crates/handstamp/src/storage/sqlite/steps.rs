@@ -29,11 +29,11 @@ pub(super) fn insert(
     let inserted = db.execute(
         "INSERT INTO sessions (
              app, tenant, handle, user_id, jwt_payload, created_at, expires_at, ends_at,
-             current_hash, current_nonce, child_hash, child_nonce, child_made_at,
+             current_hash, current_nonce, child_hash, child_nonce, child_given_at,
              previous_hash, previous_superseded_at, counter)
          VALUES (
              :app, :tenant, :handle, :user_id, :jwt_payload, :created_at, :expires_at, :ends_at,
-             :current_hash, :current_nonce, :child_hash, :child_nonce, :child_made_at,
+             :current_hash, :current_nonce, :child_hash, :child_nonce, :child_given_at,
              :previous_hash, :previous_superseded_at, :counter)
          ON CONFLICT (app, tenant, handle) DO NOTHING",
         named_params! {
@@ -49,7 +49,7 @@ pub(super) fn insert(
             ":current_nonce": current.nonce.as_ref().map(Nonce::as_bytes),
             ":child_hash": child.as_ref().map(|child| child.hash.as_bytes()),
             ":child_nonce": child.as_ref().map(|child| child.nonce.as_bytes()),
-            ":child_made_at": child.as_ref().map(|child| child.made_at.as_millis()),
+            ":child_given_at": child.as_ref().map(|child| child.given_at.as_millis()),
             ":previous_hash": previous.as_ref().map(|previous| previous.hash.as_bytes()),
             ":previous_superseded_at":
                 previous.as_ref().map(|previous| previous.superseded_at.as_millis()),
@@ -103,7 +103,7 @@ pub(super) fn rotate(
     let updated = db.execute(
         "UPDATE sessions SET
              current_hash = :current_hash, current_nonce = :current_nonce,
-             child_hash = :child_hash, child_nonce = :child_nonce, child_made_at = :child_made_at,
+             child_hash = :child_hash, child_nonce = :child_nonce, child_given_at = :child_given_at,
              previous_hash = :previous_hash, previous_superseded_at = :previous_superseded_at,
              counter = :counter, expires_at = :expires_at
          WHERE app = :app AND tenant = :tenant AND handle = :handle AND counter = :expected",
@@ -117,7 +117,7 @@ pub(super) fn rotate(
             ":current_nonce": current.nonce.as_ref().map(Nonce::as_bytes),
             ":child_hash": child.as_ref().map(|child| child.hash.as_bytes()),
             ":child_nonce": child.as_ref().map(|child| child.nonce.as_bytes()),
-            ":child_made_at": child.as_ref().map(|child| child.made_at.as_millis()),
+            ":child_given_at": child.as_ref().map(|child| child.given_at.as_millis()),
             ":previous_hash": previous.as_ref().map(|previous| previous.hash.as_bytes()),
             ":previous_superseded_at":
                 previous.as_ref().map(|previous| previous.superseded_at.as_millis()),
@@ -140,7 +140,7 @@ pub(super) fn confirm(
                  previous_hash = current_hash, previous_superseded_at = :now,
                  current_hash = :child,
                  current_nonce = CASE WHEN child_hash = :child THEN child_nonce END,
-                 child_hash = NULL, child_nonce = NULL, child_made_at = NULL,
+                 child_hash = NULL, child_nonce = NULL, child_given_at = NULL,
                  counter = counter + 1, expires_at = min(:expires_at, ends_at)
              WHERE app = :app AND tenant = :tenant AND handle = :handle
                  AND current_hash = :parent AND expires_at > :now

@@ -68,7 +68,7 @@ impl Record {
             child: self.child.map(|(token, age)| Child {
                 hash: hash(token),
                 nonce: nonce(token),
-                made_at: ago(age),
+                given_at: ago(age),
             }),
             previous: self.previous.map(|(token, age)| Previous {
                 hash: hash(token),
@@ -88,7 +88,7 @@ impl Record {
             nonce_known: nonce.is_some(),
             child: rotation.child.as_ref().map(|child| {
                 assert_eq!(by_hash2(child.hash), by_nonce(child.nonce));
-                (by_nonce(child.nonce), age_of(child.made_at).min(window))
+                (by_nonce(child.nonce), age_of(child.given_at).min(window))
             }),
             previous: (rotation.previous.as_ref()).map(|previous| {
                 (

@@ -14,8 +14,6 @@ pub(crate) struct Rules {
     pub(crate) answer_leg: u8,
     /// How long a client keeps a token before it asks for the next.
     pub(crate) rest: u8,
-    /// A child is given again only at ages below this; none if the window alone decides.
-    pub(crate) repeats: Option<u8>,
     /// If set: every holder of a token has its successor less than so long after anybody's request with it was decided.
     pub(crate) in_step: Option<u8>,
     /// How many clients with stores of their own.
@@ -36,11 +34,10 @@ impl Rules {
     /// One cookie jar, whose client does all that the premise of the first policy allows.
     pub(crate) const ONE_JAR: Self = Self {
         policy: Policy::ConfirmOnUse,
-        window: 3,
+        window: 4,
         request_leg: 1,
         answer_leg: 1,
         rest: 3,
-        repeats: Some(1),
         in_step: None,
         jars: 1,
         refreshes: 2,

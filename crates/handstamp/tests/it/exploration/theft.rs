@@ -33,7 +33,6 @@ fn walk(policy: Policy) -> (usize, usize, u8) {
         policy,
         jars: 2,
         rest: 0,
-        repeats: None,
         ..Rules::ONE_JAR
     };
     let start = Theft {

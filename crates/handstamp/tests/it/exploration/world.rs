@@ -42,6 +42,7 @@ pub(super) enum Message {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Change {
     MakeChild,
+    RenewChild(Token),
     ConfirmAndMakeChild,
     Replace,
 }
@@ -252,14 +253,15 @@ impl World {
             *asked = asked.or(Some(0));
         }
         let answer = match self.decision(record, token, rules) {
-            Decision::RepeatChild { nonce, made_at } => {
-                let (again, age) = (by_nonce(nonce), age_of(made_at));
-                if rules.repeats.is_some_and(|limit| age >= limit) {
-                    return Err(Stop::Outside);
-                }
+            Decision::RepeatChild { nonce, .. } => {
+                let again = by_nonce(nonce);
                 assert_eq!(record.child.map(|(child, _)| child), Some(again));
                 assert_eq!(self.parents[usize::from(again)], Some(token));
                 again
+            }
+            Decision::RenewChild { nonce } => {
+                self.plan(jar, token, age, Change::RenewChild(by_nonce(nonce)));
+                return Ok(());
             }
             Decision::RepeatCurrent { nonce, parent, .. } => {
                 let again = by_nonce(nonce);
@@ -314,14 +316,17 @@ impl World {
         change: Change,
         rules: &Rules,
     ) {
-        let made = self.fresh_name();
+        let made = match change {
+            Change::RenewChild(again) => again,
+            _ => self.fresh_name(),
+        };
         self.parents[usize::from(made)] = Some(token);
         let at = ago(read);
         let (_, hash, nonce) = HASHES[usize::from(made)];
         let child = Child {
             hash,
             nonce,
-            made_at: at,
+            given_at: at,
         };
         let presented = Current {
             hash: HASHES[usize::from(token)].1,
@@ -329,7 +334,7 @@ impl World {
         };
         let rotation = record.real();
         let next = match change {
-            Change::MakeChild => rotation.with_child(child),
+            Change::MakeChild | Change::RenewChild(_) => rotation.with_child(child),
             Change::ConfirmAndMakeChild => rotation.confirmed(presented, at).with_child(child),
             Change::Replace => {
                 let made = Current {
