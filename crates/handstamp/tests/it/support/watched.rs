@@ -32,8 +32,10 @@ impl Watched {
         self.fails.store(fails, SeqCst);
     }
 
-    fn asked(&self, what: &'static str) -> Result<&MemoryStorage, StorageError> {
+    async fn asked(&self, what: &'static str) -> Result<&MemoryStorage, StorageError> {
         self.calls.lock().unwrap().push(what);
+        // As a database is slower than its callers: others get to ask as well before this is done.
+        tokio::task::yield_now().await;
         if self.fails.load(SeqCst) {
             return Err(StorageError::new(StorageFault::Unavailable, "as told"));
         }
@@ -49,7 +51,7 @@ impl Storage for Watched {
         session: &Session,
         data: &JsonObject,
     ) -> Result<Guarded, StorageError> {
-        self.asked("insert")?.insert(app, session, data).await
+        self.asked("insert").await?.insert(app, session, data).await
     }
 
     async fn session(
@@ -57,7 +59,7 @@ impl Storage for Watched {
         app: &AppId,
         handle: &SessionHandle,
     ) -> Result<Option<Session>, StorageError> {
-        self.asked("session")?.session(app, handle).await
+        self.asked("session").await?.session(app, handle).await
     }
 
     async fn rotate(
@@ -68,7 +70,7 @@ impl Storage for Watched {
         next: &Rotation,
         expires_at: UnixMillis,
     ) -> Result<Guarded, StorageError> {
-        let inner = self.asked("rotate")?;
+        let inner = self.asked("rotate").await?;
         inner.rotate(app, handle, expected, next, expires_at).await
     }
 
@@ -78,7 +80,10 @@ impl Storage for Watched {
         handle: &SessionHandle,
         step: Confirm,
     ) -> Result<Option<Session>, StorageError> {
-        self.asked("confirm")?.confirm(app, handle, step).await
+        self.asked("confirm")
+            .await?
+            .confirm(app, handle, step)
+            .await
     }
 
     async fn session_data(
@@ -86,7 +91,10 @@ impl Storage for Watched {
         app: &AppId,
         handle: &SessionHandle,
     ) -> Result<Option<SessionData>, StorageError> {
-        self.asked("session_data")?.session_data(app, handle).await
+        self.asked("session_data")
+            .await?
+            .session_data(app, handle)
+            .await
     }
 
     async fn write_session_data(
@@ -97,7 +105,7 @@ impl Storage for Watched {
         expected: Option<u64>,
         now: UnixMillis,
     ) -> Result<DataWrite, StorageError> {
-        let inner = self.asked("write_session_data")?;
+        let inner = self.asked("write_session_data").await?;
         inner
             .write_session_data(app, handle, data, expected, now)
             .await
@@ -108,7 +116,7 @@ impl Storage for Watched {
         app: &AppId,
         handles: &[SessionHandle],
     ) -> Result<Vec<SessionHandle>, StorageError> {
-        self.asked("revoke")?.revoke(app, handles).await
+        self.asked("revoke").await?.revoke(app, handles).await
     }
 
     async fn revoke_user(
@@ -117,7 +125,8 @@ impl Storage for Watched {
         tenant: Option<&TenantId>,
         user: &UserId,
     ) -> Result<Vec<SessionHandle>, StorageError> {
-        self.asked("revoke_user")?
+        self.asked("revoke_user")
+            .await?
             .revoke_user(app, tenant, user)
             .await
     }
@@ -129,20 +138,20 @@ impl Storage for Watched {
         user: &UserId,
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StorageError> {
-        let inner = self.asked("handles_of_user")?;
+        let inner = self.asked("handles_of_user").await?;
         inner.handles_of_user(app, tenant, user, now).await
     }
 
     async fn sweep(&self, now: UnixMillis, limit: u32) -> Result<u32, StorageError> {
-        self.asked("sweep")?.sweep(now, limit).await
+        self.asked("sweep").await?.sweep(now, limit).await
     }
 
     async fn keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StorageError> {
-        self.asked("keys")?.keys(app).await
+        self.asked("keys").await?.keys(app).await
     }
 
     async fn add_key(&self, app: &AppId, key: &StoredKey) -> Result<Guarded, StorageError> {
-        self.asked("add_key")?.add_key(app, key).await
+        self.asked("add_key").await?.add_key(app, key).await
     }
 
     async fn retire_keys(
@@ -150,13 +159,14 @@ impl Storage for Watched {
         app: &AppId,
         created_before: UnixMillis,
     ) -> Result<u32, StorageError> {
-        self.asked("retire_keys")?
+        self.asked("retire_keys")
+            .await?
             .retire_keys(app, created_before)
             .await
     }
 
     async fn ping(&self) -> Result<(), StorageError> {
-        self.asked("ping")?.ping().await
+        self.asked("ping").await?.ping().await
     }
 
     async fn close(&self) {
