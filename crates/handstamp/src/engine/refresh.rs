@@ -1,5 +1,7 @@
 //! Renew a session: the decision is [`crate::rotation::decide`], the effect one guarded write.
 
+use std::fmt;
+
 use super::{Engine, Failure, Issued, SessionView, claims};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, UserId};
@@ -12,7 +14,7 @@ use crate::token::refresh::{RefreshClaims, RefreshToken};
 use crate::token::{Hash1, Hash2, Nonce};
 
 /// A refresh token, presented.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Refresh<'a> {
     /// In which app.
     pub app: AppId,
@@ -40,6 +42,18 @@ impl<'a> Refresh<'a> {
             on_reuse: OnReuse::Revoke,
             format: TokenFormat::V1,
         }
+    }
+}
+
+impl fmt::Debug for Refresh<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refresh")
+            .field("app", &self.app)
+            .field("anti_csrf", &self.anti_csrf)
+            .field("policy", &self.policy)
+            .field("on_reuse", &self.on_reuse)
+            .field("format", &self.format)
+            .finish_non_exhaustive()
     }
 }
 

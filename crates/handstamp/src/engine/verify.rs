@@ -1,5 +1,7 @@
 //! Check an access token: by its signature alone, or against the store as well.
 
+use std::fmt;
+
 use super::{AccessToken, Engine, Failure, SessionView};
 use crate::clock::UnixMillis;
 use crate::id::AppId;
@@ -10,7 +12,7 @@ use crate::token::access::{self, AccessClaims, Rejected, TokenFormat};
 use crate::token::{Hash1, Secret};
 
 /// An access token, presented.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Verify<'a> {
     /// In which app.
     pub app: AppId,
@@ -35,13 +37,33 @@ impl<'a> Verify<'a> {
     }
 }
 
+impl fmt::Debug for Verify<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verify")
+            .field("app", &self.app)
+            .field("anti_csrf", &self.anti_csrf)
+            .field("check_storage", &self.check_storage)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What a request says against cross-site forgery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum AntiCsrf<'a> {
     /// The request needs no anti-CSRF token.
     Unchecked,
     /// The anti-CSRF token that came with the request, if one did; it must equal the one inside the access token.
     Passed(Option<&'a str>),
+}
+
+impl fmt::Debug for AntiCsrf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unchecked => "Unchecked",
+            Self::Passed(None) => "Passed(None)",
+            Self::Passed(Some(_)) => "Passed(Some(..))",
+        })
+    }
 }
 
 /// What a verification came to.
