@@ -1,5 +1,11 @@
 //! What each operation costs at the store, and that a repeated refresh brings the same tokens.
 
+#![expect(
+    clippy::unchecked_time_subtraction,
+    clippy::unwrap_used,
+    reason = "helpers of tests are not seen to be tests; spans that are known are subtracted"
+)]
+
 use handstamp::Config;
 use handstamp::engine::{Refresh, RefreshRefused, Refreshed};
 use handstamp::storage::DataWrite;

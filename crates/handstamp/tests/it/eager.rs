@@ -1,5 +1,10 @@
 //! The other policy: a new refresh token counts at once; and sessions that meet both.
 
+#![expect(
+    clippy::unchecked_time_subtraction,
+    reason = "of spans that are known, the larger first"
+)]
+
 use handstamp::Config;
 use handstamp::rotation::{Policy, Reuse};
 use handstamp::token::Hash1;

@@ -1,5 +1,11 @@
 //! When things end, to the millisecond; what revocation, reuse and superseded tokens come to; and how large things may be.
 
+#![expect(
+    clippy::unchecked_time_subtraction,
+    clippy::unwrap_used,
+    reason = "helpers of tests are not seen to be tests; spans that are known are subtracted"
+)]
+
 use handstamp::config::ConfigBuilder;
 use handstamp::engine::{
     AntiCsrf, Create, OnReuse, Refresh, RefreshRefused, Refreshed, TryRefresh, Verification,

@@ -1,6 +1,11 @@
 //! Who survives what: honest clients in bad luck, and thieves. Each test is a row of the table that refresh rotations are compared
 //! by; the clients use their access tokens between refreshes, as clients do.
 
+#![expect(
+    clippy::unchecked_time_subtraction,
+    reason = "of spans that are known, the larger first"
+)]
+
 use std::time::Duration;
 
 use handstamp::Config;

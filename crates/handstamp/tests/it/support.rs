@@ -145,10 +145,10 @@ fn engine(
     config: Config,
 ) -> Engine {
     let parts = Parts {
-        storage: Arc::clone(store) as _,
-        clock: Arc::clone(clock) as _,
+        storage: store.clone(),
+        clock: clock.clone(),
         entropy: Arc::new(SeededEntropy::new(seed)),
-        keys: Arc::clone(keys) as _,
+        keys: keys.clone(),
     };
     Engine::new(parts, config)
 }
