@@ -149,10 +149,7 @@ impl Engine {
             return Ok(Verification::TryRefresh(TryRefresh::AntiCsrf));
         }
         match claims.parent_hash {
-            Some(parent) => {
-                self.confirm(&ask.app, &ring, claims, parent, format, now)
-                    .await
-            }
+            Some(parent) => self.confirm(ask, &ring, claims, parent, format, now).await,
             None if ask.check_storage => self.check(&ask.app, &ring, claims, format, now).await,
             None => Ok(valid(claims, None)),
         }
@@ -165,7 +162,7 @@ impl Engine {
     /// The token comes from a refresh: that somebody uses it shows that the answer arrived.
     async fn confirm(
         &self,
-        app: &AppId,
+        ask: &Verify<'_>,
         ring: &KeyRing,
         claims: AccessClaims,
         parent: Hash1,
@@ -179,17 +176,25 @@ impl Engine {
             now,
             expires_at: self.idle_end(now),
         };
-        if let Some(session) = self.storage().confirm(app, &claims.handle, step).await? {
+        if let Some(session) = self
+            .storage()
+            .confirm(&ask.app, &claims.handle, step)
+            .await?
+        {
             return self.replace(ring, claims, session, format, now);
         }
         match self
             .storage()
-            .session(app, &claims.handle)
+            .session(&ask.app, &claims.handle)
             .await?
             .filter(|session| session.is_alive(now))
         {
             None => Ok(Verification::Unauthorised(VerifyRefused::NoSession)),
-            Some(session) if session.rotation.current.hash == child => {
+            Some(session)
+                if session.rotation.current.hash == child
+                    || (ask.check_storage
+                        && !session.jwt_payload.same_meaning(&claims.payload)) =>
+            {
                 self.replace(ring, claims, session, format, now)
             }
             // A branch that lost: its token stays good until it ends, and is not renewed.

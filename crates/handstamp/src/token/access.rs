@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::{Hash1, Secret};
 use crate::clock::UnixMillis;
@@ -136,9 +137,10 @@ fn signing_input_v1(claims: &AccessClaims) -> Result<String, KeyError> {
 /// When the claims cannot be written.
 pub fn cookie_len(claims: &AccessClaims, name: &str) -> Result<usize, KeyError> {
     const SIGNATURE: usize = SigningKey::SIGNATURE_LEN.div_ceil(3) * 4 + 2 * "==".len() + 48;
-    // Tokens made by a refresh name the parent as well.
+    // Tokens made by a refresh name the parent as well, and anti-CSRF may be switched on while the session lives.
     let largest = AccessClaims {
         parent_hash: Some(claims.refresh_hash),
+        anti_csrf: Some(Secret::new(Uuid::nil().to_string())),
         ..claims.clone()
     };
     let text = signing_input_v1(&largest)?;

@@ -1,9 +1,15 @@
 //! The library, from outside.
 
+mod budgets;
+mod claims;
 mod conformance;
+mod eager;
 mod exploration;
 mod keys;
+mod legacy;
+mod lifetimes;
 mod race_table;
+mod secrecy;
 mod simulation;
 #[cfg(feature = "sqlite")]
 mod sqlite;

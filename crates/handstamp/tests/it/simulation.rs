@@ -27,7 +27,9 @@ use handstamp::{AppId, Config, Engine, JsonObject, UserId};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::support::{START, engine, same};
+mod support;
+
+use support::{START, engine, same};
 
 const SEEDS: u64 = 120;
 const ROUNDS: u32 = 8;
