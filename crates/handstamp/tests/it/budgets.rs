@@ -149,6 +149,9 @@ async fn a_repeated_refresh_brings_the_same_tokens() {
         };
         let made = renewed(world.engine.refresh(&ask(before)).await.unwrap());
         assert_eq!(made.refresh.anti_csrf().is_some(), before);
+        let id_refresh = made.refresh.id_refresh().to_string();
+        assert_ne!(client.anti_csrf.as_ref(), Some(&id_refresh));
+        assert_ne!(Client::of(&made).anti_csrf, Some(id_refresh));
         for used in [false, true] {
             world.advance(SECOND);
             if used {

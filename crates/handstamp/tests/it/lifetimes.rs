@@ -13,7 +13,7 @@ use handstamp::engine::{
 };
 use handstamp::rotation::{Policy, Reuse};
 use handstamp::storage::DataWrite;
-use handstamp::token::access::cookie_len;
+use handstamp::token::access::{AccessClaims, cookie_len};
 use handstamp::{Config, Error};
 
 use crate::support::{
@@ -100,6 +100,8 @@ async fn the_absolute_lifetime_bounds_session_and_access_token() {
     let world = world(|config| config.absolute_lifetime(Some(lifetime)));
     let end = START.plus(lifetime);
     let mut client = world.create().await;
+    assert_eq!(world.session(&client.handle).await.unwrap().expires_at, end);
+    let mut last = String::new();
     for hour in 1..=72_u32 {
         world.advance(HOUR);
         let issued = renewed(world.refresh(&client.refresh).await);
@@ -113,23 +115,21 @@ async fn the_absolute_lifetime_bounds_session_and_access_token() {
             .replacement
             .unwrap();
         assert_eq!(new.expires_at, world.now().plus(HOUR).min(end));
+        new.token.expose().clone_into(&mut last);
         assert_eq!(world.session(&client.handle).await.unwrap().expires_at, end);
     }
     world.clock.set(end.minus(MILLI));
     client.refreshes(&world).await;
     world.clock.set(end);
-    assert_eq!(
-        refused(world.refresh(&client.refresh).await),
-        RefreshRefused::NoSession
-    );
-    assert_eq!(
-        unauthorised(world.verify_in_store(&client.access).await),
-        VerifyRefused::NoSession
-    );
-    assert_eq!(
-        unauthorised(world.verify(&client.access).await),
-        VerifyRefused::NoSession
-    );
+    let why = refused(world.refresh(&client.refresh).await);
+    assert_eq!(why, RefreshRefused::NoSession);
+    // In this one millisecond the access tokens are still good and the session is not.
+    for token in [&client.access, &last] {
+        let why = unauthorised(world.verify_in_store(token).await);
+        assert_eq!(why, VerifyRefused::NoSession);
+    }
+    let why = unauthorised(world.verify(&client.access).await);
+    assert_eq!(why, VerifyRefused::NoSession);
 }
 
 #[tokio::test]
@@ -311,6 +311,8 @@ async fn a_confirmed_older_sibling_supersedes_and_cannot_be_given_again() {
     let newer = first.asks(&world).await;
     assert_ne!(older.refresh, newer.refresh);
     older.clone().uses(&world).await;
+    let row = world.session(&first.handle).await.unwrap();
+    assert_eq!(row.rotation.current.nonce, None);
     world.advance(10 * SECOND - MILLI);
     for client in [&first, &newer] {
         assert_eq!(
@@ -383,40 +385,37 @@ fn percent_encoded(text: &str) -> usize {
 
 #[tokio::test]
 async fn a_payload_fits_a_cookie_up_to_the_limit_and_after_refreshes() {
-    const LIMIT: usize = 2048;
-    // Base64 of these holds `+` and `/`; the sizes around go through all remainders of three.
-    let payload = |bytes: usize| {
-        json(&format!(
-            "{{\"a\":\"{}\"}}",
-            "?>~x".repeat(bytes)[..bytes].to_owned()
-        ))
+    let claims = {
+        let world = plain();
+        let client = world.create().await;
+        world.read(&client.access).await
     };
-    let world = world(|config| config.cookie_access_token_bytes(LIMIT));
-    let first = world.create().await;
-    let claims = world.read(&first.access).await;
-    let len = |bytes: usize| {
-        let claims = handstamp::token::access::AccessClaims {
-            payload: payload(bytes),
+    // Base64 of these holds `+` and `/`; the sizes go through all remainders of three.
+    for bytes in 900..903 {
+        let payload = json(&format!("{{\"a\":\"{}\"}}", &"?>~x".repeat(bytes)[..bytes]));
+        let claims = AccessClaims {
+            payload: payload.clone(),
             ..claims.clone()
         };
-        cookie_len(&claims, "sAccessToken").unwrap()
-    };
-    let most = (0..LIMIT).rev().find(|bytes| len(*bytes) <= LIMIT).unwrap();
-    assert!(len(most + 1) > LIMIT);
-    for (bytes, fits) in [(most - 1, true), (most, true), (most + 1, false)] {
-        for anti_csrf in [false, true] {
-            let ask = Create {
-                jwt_payload: payload(bytes),
-                anti_csrf,
-                ..Create::new(user())
-            };
-            let created = world.engine.create(ask).await;
-            assert_eq!(created.is_ok(), fits, "{bytes}");
-            match created {
-                Ok(issued) => fits_its_cookie(&world, Client::of(&issued), len(bytes)).await,
-                Err(why) => {
-                    assert!(matches!(&why, Error::Invalid(why) if why.field() == "JWT payload"));
-                    assert!(why.to_string().contains("2048"), "{why}");
+        let len = cookie_len(&claims, "sAccessToken").unwrap();
+        for (limit, fits) in [(len - 1, false), (len, true), (len + 1, true)] {
+            let world = world(|config| config.cookie_access_token_bytes(limit));
+            for anti_csrf in [false, true] {
+                let ask = Create {
+                    jwt_payload: payload.clone(),
+                    anti_csrf,
+                    ..Create::new(user())
+                };
+                let created = world.engine.create(ask).await;
+                assert_eq!(created.is_ok(), fits, "{bytes} at {limit}");
+                match created {
+                    Ok(issued) => fits_its_cookie(&world, Client::of(&issued), len).await,
+                    Err(why) => {
+                        assert!(
+                            matches!(&why, Error::Invalid(why) if why.field() == "JWT payload")
+                        );
+                        assert!(why.to_string().contains(&limit.to_string()), "{why}");
+                    }
                 }
             }
         }
