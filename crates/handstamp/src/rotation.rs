@@ -36,8 +36,8 @@ pub struct Child {
     pub hash: Hash2,
     /// What it was made with.
     pub nonce: Nonce,
-    /// When.
-    pub made_at: UnixMillis,
+    /// When it was made, or given again by [`Decision::RenewChild`].
+    pub given_at: UnixMillis,
 }
 
 /// See [`Rotation::previous`].
@@ -76,8 +76,14 @@ pub enum Decision {
     RepeatChild {
         /// What the child was made with.
         nonce: Nonce,
-        /// When.
-        made_at: UnixMillis,
+        /// When it was made, or given again by [`Decision::RenewChild`].
+        given_at: UnixMillis,
+    },
+    /// Give the child of the presented token again, and write down that it was given now. In the second half of the window:
+    /// an answer that sets out near its end must not arrive beside one with a sibling.
+    RenewChild {
+        /// What the child was made with.
+        nonce: Nonce,
     },
     /// Give the current token again; no write. It was made from `parent` with `nonce`.
     RepeatCurrent {
@@ -129,15 +135,16 @@ pub fn decide(
 
     match policy {
         Policy::ConfirmOnUse if is_current => {
-            if let Some(child) = &rotation.child
-                && now.since(child.made_at) < window
-            {
-                return Decision::RepeatChild {
+            return match &rotation.child {
+                Some(child) if now.since(child.given_at) < window / 2 => Decision::RepeatChild {
                     nonce: child.nonce,
-                    made_at: child.made_at,
-                };
-            }
-            return Decision::MakeChild;
+                    given_at: child.given_at,
+                },
+                Some(child) if now.since(child.given_at) < window => {
+                    Decision::RenewChild { nonce: child.nonce }
+                }
+                Some(_) | None => Decision::MakeChild,
+            };
         }
         Policy::ConfirmOnUse if is_child => return Decision::ConfirmAndMakeChild,
         Policy::RotateAtOnce if is_current || is_child => return Decision::Replace,

@@ -14,10 +14,10 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("session.rs", &["clock", "id", "json", "rotation"]),
     ("jws.rs", &[]),
     ("token/refresh.rs", &["id", "rotation"]),
-    ("token/access.rs", &["clock", "id", "json", "jws"]),
+    ("token/access", &["clock", "id", "json", "jws", "token"]),
     (
         "storage.rs",
-        &["clock", "id", "json", "rotation", "session", "token"],
+        &["clock", "id", "json", "jws", "rotation", "session", "token"],
     ),
     (
         "storage/memory.rs",

@@ -7,11 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use handstamp::engine::{AntiCsrf, Create, OnReuse, Refresh, Refreshed, Verification, Verify};
-use handstamp::rotation::Policy;
+use handstamp::engine::{Create, Refresh, Refreshed, Verification, Verify};
 use handstamp::storage::DataWrite;
 use handstamp::token::access::TokenFormat;
-use handstamp::{AppId, Engine, JsonObject, SessionHandle, TenantId, UserId};
+use handstamp::{AppId, Engine, JsonObject, SessionHandle, UserId};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::SendRequest;
@@ -55,13 +54,11 @@ impl Client for EngineClient {
         let issued = self
             .0
             .create(Create {
-                app: AppId::PUBLIC,
-                tenant: TenantId::PUBLIC,
-                user_id: UserId::parse(user)?,
                 jwt_payload: JsonObject::parse(PAYLOAD)?,
                 session_data: JsonObject::parse(DATA)?,
                 anti_csrf: true,
                 format: TokenFormat::V1,
+                ..Create::new(UserId::parse(user)?)
             })
             .await?;
         Ok(Held {
@@ -72,12 +69,7 @@ impl Client for EngineClient {
     }
 
     async fn verify(&mut self, held: &mut Held) -> Result<()> {
-        let ask = Verify {
-            app: AppId::PUBLIC,
-            token: &held.access,
-            anti_csrf: AntiCsrf::Unchecked,
-            check_storage: false,
-        };
+        let ask = Verify::new(&held.access);
         let Verification::Valid(valid) = self.0.verify(&ask).await? else {
             anyhow::bail!("not verified");
         };
@@ -89,12 +81,9 @@ impl Client for EngineClient {
 
     async fn refresh(&mut self, held: &mut Held) -> Result<()> {
         let ask = Refresh {
-            app: AppId::PUBLIC,
-            token: &held.refresh,
             anti_csrf: true,
-            policy: Policy::ConfirmOnUse,
-            on_reuse: OnReuse::Report,
             format: TokenFormat::V1,
+            ..Refresh::new(&held.refresh)
         };
         let Refreshed::Renewed(issued) = self.0.refresh(&ask).await? else {
             anyhow::bail!("not refreshed");

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use handstamp::jws::{KeySource, SigningKey, SystemKeySource};
+use handstamp::jws::{Algorithm, KeySource, SigningKey, SystemKeySource};
 use hyper::Method;
 
 use crate::client::{HttpClient, spawn};
@@ -39,7 +39,7 @@ impl Limits {
 }
 
 pub(crate) async fn measure(folder: &Path, seconds: f64) -> Result<Limits> {
-    let key = SigningKey::from_pkcs8(&SystemKeySource.rsa()?)?;
+    let key = SigningKey::from_pkcs8(Algorithm::Rs256, &SystemKeySource.make(Algorithm::Rs256)?)?;
     let message = [b'x'; 600];
     let signature = key.sign(&message)?;
     let sign = cpu_each(seconds, || key.sign(&message).map(drop).context("sign"))?;

@@ -212,6 +212,7 @@ fn stored_session(user: &str, jwt_payload: JsonObject) -> Result<Session> {
         created_at: now,
         expires_at,
         ends_at: UnixMillis::MAX,
+        static_key: false,
         rotation: Rotation::starting_with(Hash2::from_bytes(hash.try_into()?)),
     })
 }

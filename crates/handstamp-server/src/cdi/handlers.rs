@@ -89,7 +89,7 @@ pub(super) async fn handshake<Res: Render<PublicSigningKey>>(
     input: Input,
 ) -> Result<Reply, Refusal> {
     input.body()?;
-    let key = cdi.engine.signing_key(&AppId::PUBLIC).await?;
+    let key = cdi.engine.signing_key(&AppId::PUBLIC, false).await?;
     Reply::json(&Res::render(key, &cdi))
 }
 
@@ -100,7 +100,7 @@ where
 {
     let ask = Req::read(&input.body()?, &cdi)?;
     let issued = cdi.engine.create(ask.into()).await?;
-    let key = cdi.engine.signing_key(&AppId::PUBLIC).await?;
+    let key = cdi.engine.signing_key(&AppId::PUBLIC, false).await?;
     Reply::json(&Res::render((issued, key), &cdi))
 }
 
@@ -121,9 +121,10 @@ where
                 AntiCsrf::Unchecked
             },
             check_storage: ask.check_storage,
+            policy: Policy::ConfirmOnUse,
         })
         .await?;
-    let key = cdi.engine.signing_key(&AppId::PUBLIC).await?;
+    let key = cdi.engine.signing_key(&AppId::PUBLIC, false).await?;
     Reply::json(&Res::render((verification, key), &cdi))
 }
 
@@ -147,6 +148,7 @@ where
         policy,
         on_reuse,
         format,
+        ..Refresh::new(&token)
     };
     let refreshed = cdi.engine.refresh(&ask).await?;
     Reply::json(&Res::render(refreshed, &cdi))

@@ -93,6 +93,7 @@ impl From<Error> for Refusal {
                 };
                 Self::invalid(name, &why)
             }
+            Error::ProtectedClaim => Self::WrongFields("The user payload contains protected field"),
             Error::Failure(failure) => failure.into(),
         }
     }

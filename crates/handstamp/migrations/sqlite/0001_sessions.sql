@@ -7,19 +7,20 @@ CREATE TABLE sessions (
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     ends_at INTEGER NOT NULL,
+    static_key INTEGER NOT NULL CHECK (static_key IN (0, 1)),
     counter INTEGER NOT NULL CHECK (counter >= 0),
     current_hash BLOB NOT NULL CHECK (length(current_hash) = 32),
     current_nonce BLOB CHECK (length(current_nonce) = 16),
     child_hash BLOB CHECK (length(child_hash) = 32),
     child_nonce BLOB CHECK (length(child_nonce) = 16),
-    child_made_at INTEGER,
+    child_given_at INTEGER,
     previous_hash BLOB CHECK (length(previous_hash) = 32),
     previous_superseded_at INTEGER,
     -- Last, so that the other columns are read without walking through a long one.
     jwt_payload TEXT NOT NULL,
     UNIQUE (app, tenant, handle),
     CHECK (expires_at <= ends_at),
-    CHECK ((child_hash IS NULL) = (child_nonce IS NULL) AND (child_hash IS NULL) = (child_made_at IS NULL)),
+    CHECK ((child_hash IS NULL) = (child_nonce IS NULL) AND (child_hash IS NULL) = (child_given_at IS NULL)),
     CHECK ((previous_hash IS NULL) = (previous_superseded_at IS NULL))
 ) STRICT;
 
@@ -32,6 +33,14 @@ CREATE TABLE session_data (
     session_id INTEGER PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
     version INTEGER NOT NULL CHECK (version >= 1),
     data TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE tenants (
+    app TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    config TEXT NOT NULL,
+    PRIMARY KEY (app, tenant)
 ) STRICT;
 
 CREATE TABLE keys (

@@ -101,9 +101,10 @@ impl Engine {
                 public_key: key.key.public_key().to_owned(),
                 is_dynamic: key.kind.is_dynamic(),
                 created_at: key.created_at,
-                expires_at: match key.kind.is_dynamic() {
-                    true => key.created_at.plus(life.lifetime()),
-                    false => UnixMillis::MAX,
+                expires_at: if key.kind.is_dynamic() {
+                    key.created_at.plus(life.lifetime())
+                } else {
+                    UnixMillis::MAX
                 },
             })
             .collect();

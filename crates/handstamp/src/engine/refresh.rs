@@ -199,13 +199,13 @@ impl Turn<'_> {
         let window = self.engine.config().grace_window();
         let rotation = &self.session.rotation;
         match decide(rotation, &presented, self.now, window, self.ask.policy) {
-            Decision::RepeatChild { nonce, made_at } => {
+            Decision::RepeatChild { nonce, given_at } => {
                 let expected = rotation.child.as_ref().map(|child| child.hash);
                 self.repeat(
                     nonce,
                     presented.hash,
                     expected,
-                    made_at,
+                    given_at,
                     Some(presented.hash),
                 )
                 .map(Some)
@@ -218,6 +218,14 @@ impl Turn<'_> {
             } => self
                 .repeat(nonce, parent, Some(rotation.current.hash), since, None)
                 .map(Some),
+            Decision::RenewChild { nonce } => {
+                let expected = rotation.child.as_ref().map(|child| child.hash);
+                let Some(again) = self.made_again(nonce, presented.hash, expected) else {
+                    return Ok(Some(Refreshed::Unauthorised(RefreshRefused::Superseded)));
+                };
+                let next = rotation.clone().with_child(self.child(&again, nonce));
+                self.write(next, again, Some(presented.hash)).await
+            }
             Decision::MakeChild => {
                 let (made, nonce) = self.successor()?;
                 let next = rotation.clone().with_child(self.child(&made, nonce));
@@ -273,30 +281,39 @@ impl Turn<'_> {
         Child {
             hash: made.hash().hash2(),
             nonce,
-            made_at: self.now,
+            given_at: self.now,
         }
     }
 
-    /// Gives a token again, made anew from its parent and its nonce. What does not come out as the record has it is not given:
-    /// then somebody wrote to the store behind our back.
+    /// Makes a token again from its parent and its nonce. What does not come out as the record has it is not given: then
+    /// somebody wrote to the store behind our back.
+    fn made_again(
+        &self,
+        nonce: Nonce,
+        parent: Hash1,
+        expected: Option<Hash2>,
+    ) -> Option<RefreshToken> {
+        // The first answer may have been made under the other anti-CSRF setting.
+        let both = [self.ask.anti_csrf, !self.ask.anti_csrf];
+        let mut again = both
+            .into_iter()
+            .map(|anti_csrf| self.made_from(parent, nonce, anti_csrf));
+        again.find(|token| Some(token.hash().hash2()) == expected)
+    }
+
+    /// Gives a token again; no write.
     fn repeat(
         &self,
         nonce: Nonce,
         parent: Hash1,
         expected: Option<Hash2>,
-        made_at: UnixMillis,
+        given_at: UnixMillis,
         named_parent: Option<Hash1>,
     ) -> Result<Refreshed, Failure> {
-        // The first answer may have been made under the other anti-CSRF setting.
-        let again = [self.ask.anti_csrf, !self.ask.anti_csrf]
-            .map(|anti_csrf| self.made_from(parent, nonce, anti_csrf));
-        let Some(token) = again
-            .into_iter()
-            .find(|token| Some(token.hash().hash2()) == expected)
-        else {
-            return Ok(Refreshed::Unauthorised(RefreshRefused::Superseded));
-        };
-        self.issue(token, named_parent, self.session.expires_at, made_at)
+        match self.made_again(nonce, parent, expected) {
+            Some(token) => self.issue(token, named_parent, self.session.expires_at, given_at),
+            None => Ok(Refreshed::Unauthorised(RefreshRefused::Superseded)),
+        }
     }
 
     async fn write(

@@ -136,7 +136,7 @@ impl Engine {
             return Ok(Verification::TryRefresh(TryRefresh::AntiCsrf));
         }
         match (ask.policy, used.claims.parent_hash) {
-            (Policy::ConfirmOnUse, Some(parent)) => self.confirm(&ask.app, used, parent).await,
+            (Policy::ConfirmOnUse, Some(parent)) => self.confirm(ask, used, parent).await,
             (Policy::ConfirmOnUse, None) if ask.check_storage => self.check(&ask.app, used).await,
             (Policy::RotateAtOnce, _) if ask.check_storage => {
                 self.check_lineage(&ask.app, used).await
@@ -174,10 +174,11 @@ impl Engine {
     /// The token comes from a refresh: that somebody uses it shows that the answer arrived.
     async fn confirm(
         &self,
-        app: &AppId,
+        ask: &Verify<'_>,
         used: Used,
         parent: Hash1,
     ) -> Result<Verification, Failure> {
+        let app = &ask.app;
         let child = used.claims.refresh_hash.hash2();
         let expires_at = self.idle_end(used.now);
         let step = Confirm {
@@ -195,7 +196,11 @@ impl Engine {
         }
         match self.live_session(app, &used).await? {
             None => Ok(Verification::Unauthorised(VerifyRefused::NoSession)),
-            Some(session) if session.rotation.current.hash == child => {
+            Some(session)
+                if session.rotation.current.hash == child
+                    || (ask.check_storage
+                        && !session.jwt_payload.same_meaning(&used.claims.payload)) =>
+            {
                 self.replace(app, used, session).await
             }
             // A branch that lost: its token stays good until it ends, and is not renewed.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Confirm, Guarded, Storage};
+use super::{Confirm, Guarded, Renewal, Storage};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
@@ -24,9 +24,11 @@ use crate::token::{Hash2, Nonce};
 pub mod data;
 pub mod keys;
 pub mod life;
+pub mod payloads;
 pub mod revocation;
 pub mod rotations;
 pub mod sessions;
+pub mod tenants;
 pub mod users;
 
 /// Makes a module `$name` with one test per case. `$fixture` is evaluated in each, in an async context, and gives a pair: an
@@ -59,6 +61,10 @@ macro_rules! conformance {
                     answers_a_ping
                     ends_with_close
                 }
+                payloads {
+                    are_overwritten_exactly
+                    of_ended_sessions_are_not_written
+                }
                 revocation {
                     beats_writes_in_flight
                     is_reported_to_one_of_many
@@ -72,6 +78,7 @@ macro_rules! conformance {
                     are_refused_to_all_but_one_of_many
                     leave_payload_and_data_alone
                     need_the_counter_that_was_read
+                    switch_the_kind_of_key
                 }
                 sessions {
                     are_absent_elsewhere
@@ -80,6 +87,11 @@ macro_rules! conformance {
                     are_read_when_they_have_ended
                     are_swept_within_bounds
                     bear_the_ends_of_time
+                }
+                tenants {
+                    are_put_and_listed
+                    are_removed_with_their_app
+                    are_removed_with_their_sessions
                 }
                 users {
                     are_told_apart_byte_for_byte
@@ -200,6 +212,7 @@ fn session(tenant: TenantId, id: u128, user_id: &str) -> Session {
         created_at: at(1_000),
         expires_at: at(10_000),
         ends_at: at(100_000),
+        static_key: false,
         rotation: Rotation::starting_with(hash(CURRENT)),
     }
 }
@@ -214,7 +227,7 @@ fn full_rotation() -> Rotation {
         child: Some(Child {
             hash: hash(CHILD),
             nonce: nonce(CHILD),
-            made_at: at(1_500),
+            given_at: at(1_500),
         }),
         previous: Some(Previous {
             hash: hash(PREVIOUS),
@@ -255,4 +268,13 @@ where
 
 fn count<T: PartialEq>(outcomes: &[T], wanted: &T) -> usize {
     outcomes.iter().filter(|outcome| *outcome == wanted).count()
+}
+
+/// What a refresh makes of a session: these tokens, until then.
+fn renewal(rotation: &Rotation, expires_at: UnixMillis) -> Renewal {
+    Renewal {
+        rotation: rotation.clone(),
+        expires_at,
+        static_key: false,
+    }
 }

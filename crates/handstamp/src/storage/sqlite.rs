@@ -16,13 +16,16 @@ use tokio::sync::{Mutex, oneshot};
 use self::statements::Statements;
 use self::threads::{Read, Thread};
 use self::writer::{Job, stopped};
-use super::{Confirm, DataWrite, Guarded, Storage, StorageError, StorageFault, StoredKey};
+use super::{
+    Confirm, DataWrite, Guarded, Put, Renewal, Storage, StorageError, StorageFault, StoredKey,
+    TenantRecord,
+};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
-use crate::rotation::Rotation;
 use crate::session::{Session, SessionData};
 
+mod registry;
 mod rows;
 mod schema;
 mod statements;
@@ -174,11 +177,10 @@ impl Storage for SqliteStorage {
         app: &AppId,
         handle: &SessionHandle,
         expected: u64,
-        next: &Rotation,
-        expires_at: UnixMillis,
+        next: &Renewal,
     ) -> Result<Guarded, StorageError> {
         let (app, handle, next) = (app.clone(), handle.clone(), next.clone());
-        self.write(move |db| steps::rotate(db, &app, &handle, expected, &next, expires_at))
+        self.write(move |db| steps::rotate(db, &app, &handle, expected, &next))
             .await
     }
 
@@ -254,12 +256,13 @@ impl Storage for SqliteStorage {
 
     async fn keys(&self, app: &AppId) -> Result<Vec<StoredKey>, StorageError> {
         let app = app.clone();
-        self.read(move |db| steps::keys(db, &app)).await
+        self.read(move |db| registry::keys(db, &app)).await
     }
 
     async fn add_key(&self, app: &AppId, key: &StoredKey) -> Result<Guarded, StorageError> {
         let (app, key) = (app.clone(), key.clone());
-        self.write(move |db| steps::add_key(db, &app, &key)).await
+        self.write(move |db| registry::add_key(db, &app, &key))
+            .await
     }
 
     async fn retire_keys(
@@ -268,8 +271,41 @@ impl Storage for SqliteStorage {
         created_before: UnixMillis,
     ) -> Result<u32, StorageError> {
         let app = app.clone();
-        self.write(move |db| steps::retire_keys(db, &app, created_before))
+        self.write(move |db| registry::retire_keys(db, &app, created_before))
             .await
+    }
+
+    async fn write_jwt_payload(
+        &self,
+        app: &AppId,
+        handle: &SessionHandle,
+        payload: &JsonObject,
+        now: UnixMillis,
+    ) -> Result<bool, StorageError> {
+        let (app, handle, payload) = (app.clone(), handle.clone(), payload.clone());
+        self.write(move |db| steps::write_jwt_payload(db, &app, &handle, &payload, now))
+            .await
+    }
+
+    async fn put_tenant(&self, tenant: &TenantRecord) -> Result<Put, StorageError> {
+        let tenant = tenant.clone();
+        self.write(move |db| registry::put_tenant(db, &tenant))
+            .await
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantRecord>, StorageError> {
+        self.read(registry::tenants).await
+    }
+
+    async fn remove_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StorageError> {
+        let (app, tenant) = (app.clone(), tenant.clone());
+        self.write(move |db| registry::remove_tenant(db, &app, &tenant))
+            .await
+    }
+
+    async fn remove_app(&self, app: &AppId) -> Result<bool, StorageError> {
+        let app = app.clone();
+        self.write(move |db| registry::remove_app(db, &app)).await
     }
 
     async fn ping(&self) -> Result<(), StorageError> {

@@ -16,7 +16,7 @@ use handstamp::rotation::{Child, Rotation};
 use handstamp::session::Session;
 use handstamp::storage::sqlite::{SqliteOptions, SqliteStorage};
 use handstamp::storage::{
-    Confirm, DataWrite, Guarded, KeyKind, Storage, StorageError, StorageFault, StoredKey,
+    Confirm, DataWrite, Guarded, KeyKind, Renewal, Storage, StorageError, StorageFault, StoredKey,
 };
 use handstamp::token::{Hash2, Nonce};
 use handstamp::{AppId, JsonObject, SessionHandle, TenantId, UserId};
@@ -45,6 +45,7 @@ fn session(id: u128) -> Session {
         created_at: at(1_000),
         expires_at: at(10_000),
         ends_at: UnixMillis::MAX,
+        static_key: false,
         rotation: Rotation::starting_with(Hash2::from_bytes([1; 32])),
     }
 }
@@ -53,7 +54,7 @@ fn with_child(session: &Session, seed: u8) -> Rotation {
     session.rotation.clone().with_child(Child {
         hash: Hash2::from_bytes([seed; 32]),
         nonce: Nonce::from_bytes([seed; 16]),
-        made_at: at(2_000),
+        given_at: at(2_000),
     })
 }
 
@@ -116,8 +117,11 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
         let storage = SqliteStorage::open(&path).unwrap();
         let inserted = storage.insert(&APP, &session, &data(1)).await.unwrap();
         assert_eq!(inserted, Guarded::Written);
-        let outcome = storage.rotate(&APP, &session.handle, 0, &rotated, at(20_000));
-        assert_eq!(outcome.await.unwrap(), Guarded::Written);
+        let outcome = {
+            let next = renewal(&rotated, at(20_000));
+            storage.rotate(&APP, &session.handle, 0, &next).await
+        };
+        assert_eq!(outcome.unwrap(), Guarded::Written);
         let long = data(100_000);
         let written = storage.write_session_data(&APP, &session.handle, &long, None, at(0));
         assert_eq!(written.await.unwrap(), DataWrite::Written(2));
@@ -180,6 +184,7 @@ async fn each_of_a_shared_commit_has_its_own_outcome() {
     // No row may end before its expiry; this one tries.
     let impossible = Session {
         ends_at: at(9_999),
+        static_key: false,
         ..session(2)
     };
     let sessions = [session(3), first.clone(), impossible.clone(), session(4)];
@@ -295,8 +300,11 @@ async fn two_stores_on_one_file_agree() {
             let (storage, session) = (Arc::clone(&stores[usize::from(n % 2)]), session.clone());
             tokio::spawn(async move {
                 let next = with_child(&session, n);
-                let rotated = storage.rotate(&APP, &session.handle, 0, &next, at(20_000));
-                let rotated = rotated.await.unwrap();
+                let rotated = {
+                    let next = renewal(&next, at(20_000));
+                    storage.rotate(&APP, &session.handle, 0, &next).await
+                };
+                let rotated = rotated.unwrap();
                 (rotated, storage.add_key(&APP, &key(n)).await.unwrap())
             })
         })
@@ -537,4 +545,12 @@ fn chain(error: &StorageError) -> String {
         source = cause.source();
     }
     told
+}
+
+fn renewal(rotation: &Rotation, expires_at: UnixMillis) -> Renewal {
+    Renewal {
+        rotation: rotation.clone(),
+        expires_at,
+        static_key: false,
+    }
 }

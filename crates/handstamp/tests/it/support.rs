@@ -1,117 +1,298 @@
-//! What several tests build on.
+//! What the tests of the engine share: an engine over a store in memory whose clock moves when told, and clients of it.
+
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a part that cannot be built, or another outcome than the one expected, should stop the test"
+    reason = "helpers of tests are not seen to be tests"
 )]
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use handstamp::clock::{ManualClock, UnixMillis};
-use handstamp::config::ConfigBuilder;
-use handstamp::engine::{Create, Issued, Refresh, Refreshed, Verification, Verified, Verify};
+use handstamp::clock::{Clock, ManualClock, UnixMillis};
+use handstamp::engine::{
+    Create, Issued, OnReuse, Refresh, RefreshRefused, Refreshed, TryRefresh, Verification,
+    Verified, Verify, VerifyRefused,
+};
 use handstamp::entropy::SeededEntropy;
-use handstamp::jws::FixtureKeys;
+use handstamp::jws::{Algorithm, FixtureKeys, SigningKey};
 use handstamp::rotation::{Policy, Reuse};
-use handstamp::storage::Storage;
-use handstamp::storage::memory::MemoryStorage;
-use handstamp::testing::Counting;
-use handstamp::{Config, Engine, Parts, UserId};
+use handstamp::session::Session;
+use handstamp::storage::{KeyKind, Storage, StoredKey};
+use handstamp::token::access::{self, AccessClaims, NamedKey, TokenFormat};
+use handstamp::{AppId, Config, Engine, JsonObject, Parts, SessionHandle, UserId};
 
-/// Where the tests' clocks start: some time in 2023.
+mod watched;
+
+pub(crate) use watched::Watched;
+
+pub(crate) const APP: AppId = AppId::PUBLIC;
 pub(crate) const START: UnixMillis = UnixMillis::new(1_700_000_000_000);
+pub(crate) const MILLI: Duration = Duration::from_millis(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
+pub(crate) const DAY: Duration = Duration::from_hours(24);
 
-/// An engine over `storage` whose randomness is `seed`'s.
-pub(crate) fn engine(
-    storage: &Arc<impl Storage + 'static>,
+/// A store, a clock, and servers that use them.
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Arc<Watched>,
+    keys: Arc<FixtureKeys>,
+}
+
+impl World {
+    pub(crate) fn new(config: Config) -> Self {
+        let clock = Arc::new(ManualClock::new(START));
+        let store = Arc::new(Watched::default());
+        let keys = Arc::new(FixtureKeys::default());
+        Self {
+            engine: engine(&store, &clock, &keys, 1, config),
+            clock,
+            store,
+            keys,
+        }
+    }
+
+    /// The historical rules: no grace.
+    pub(crate) fn without_grace() -> Self {
+        Self::new(
+            Config::builder()
+                .grace_window(Duration::ZERO)
+                .build()
+                .unwrap(),
+        )
+    }
+
+    /// Another server on the same store. `seed` has to be one of its own.
+    pub(crate) fn another(&self, seed: u64, config: Config) -> Engine {
+        engine(&self.store, &self.clock, &self.keys, seed, config)
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    pub(crate) fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
+    pub(crate) async fn create(&self) -> Client {
+        Client::of(&self.engine.create(with_anti_csrf()).await.unwrap())
+    }
+
+    pub(crate) async fn session(&self, handle: &SessionHandle) -> Option<Session> {
+        self.store.inner.session(&APP, handle).await.unwrap()
+    }
+
+    pub(crate) async fn keys(&self, kind: KeyKind) -> Vec<StoredKey> {
+        let mut keys = self.store.inner.keys(&APP).await.unwrap();
+        keys.retain(|key| key.kind == kind);
+        keys.sort_by_key(|key| key.generation);
+        keys
+    }
+
+    /// The newest signing key, as somebody who has the store has it.
+    pub(crate) async fn signing_key(&self) -> SigningKey {
+        let keys = self.keys(KeyKind::Dynamic(Algorithm::Rs256)).await;
+        SigningKey::from_pkcs8(Algorithm::Rs256, &keys.last().unwrap().material).unwrap()
+    }
+
+    /// What an access token says.
+    pub(crate) async fn read(&self, token: &str) -> AccessClaims {
+        let keys: Vec<_> = self.keys(KeyKind::Dynamic(Algorithm::Rs256)).await;
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| SigningKey::from_pkcs8(Algorithm::Rs256, &key.material).unwrap())
+            .collect();
+        access::open(token, keys.iter().map(|key| NamedKey { id: "", key }))
+            .unwrap()
+            .0
+    }
+
+    pub(crate) async fn verify(&self, token: &str) -> Verification {
+        self.engine.verify(&Verify::new(token)).await.unwrap()
+    }
+
+    pub(crate) async fn verify_in_store(&self, token: &str) -> Verification {
+        let ask = Verify {
+            check_storage: true,
+            ..Verify::new(token)
+        };
+        self.engine.verify(&ask).await.unwrap()
+    }
+
+    /// Refreshes; on reuse the session is left as it is, so that a test can go on.
+    pub(crate) async fn refresh(&self, token: &str) -> Refreshed {
+        self.refresh_by(token, Policy::ConfirmOnUse).await
+    }
+
+    pub(crate) async fn refresh_by(&self, token: &str, policy: Policy) -> Refreshed {
+        let ask = Refresh {
+            anti_csrf: true,
+            policy,
+            on_reuse: OnReuse::Report,
+            ..refresh_v1(token)
+        };
+        self.engine.refresh(&ask).await.unwrap()
+    }
+}
+
+fn engine(
+    store: &Arc<Watched>,
     clock: &Arc<ManualClock>,
+    keys: &Arc<FixtureKeys>,
     seed: u64,
     config: Config,
 ) -> Engine {
     let parts = Parts {
-        storage: storage.clone(),
+        storage: store.clone(),
         clock: clock.clone(),
         entropy: Arc::new(SeededEntropy::new(seed)),
-        keys: Arc::new(FixtureKeys::default()),
+        keys: keys.clone(),
     };
     Engine::new(parts, config)
 }
 
-/// One engine, its counted store and its clock.
-pub(crate) struct Bench {
-    pub(crate) engine: Engine,
-    pub(crate) storage: Arc<Counting<MemoryStorage>>,
-    pub(crate) clock: Arc<ManualClock>,
-    pub(crate) policy: Policy,
+pub(crate) fn user() -> UserId {
+    UserId::parse("user-1").unwrap()
 }
 
-impl Bench {
-    pub(crate) async fn new(configure: impl Fn(ConfigBuilder) -> ConfigBuilder) -> Self {
-        let storage = Arc::new(Counting::new(MemoryStorage::new()));
-        let clock = Arc::new(ManualClock::new(START));
-        let config = configure(Config::builder()).build().unwrap();
-        let engine = engine(&storage, &clock, 1, config);
-        engine.prepare(&handstamp::AppId::PUBLIC).await.unwrap();
-        storage.take();
+pub(crate) fn with_anti_csrf() -> Create {
+    Create {
+        anti_csrf: true,
+        ..create_v1(user())
+    }
+}
+
+pub(crate) fn json(text: &str) -> JsonObject {
+    JsonObject::parse(text).unwrap()
+}
+
+/// A holder of tokens: a browser, a tab of one, or a thief.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) handle: SessionHandle,
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+    pub(crate) anti_csrf: Option<String>,
+}
+
+impl Client {
+    pub(crate) fn of(issued: &Issued) -> Self {
+        let anti_csrf = issued.refresh.anti_csrf();
         Self {
-            engine,
-            storage,
-            clock,
-            policy: Policy::ConfirmOnUse,
+            handle: issued.session.handle.clone(),
+            access: issued.access.token.expose().to_owned(),
+            refresh: issued.refresh.text().expose().to_owned(),
+            anti_csrf: anti_csrf.map(|token| token.expose().to_owned()),
         }
     }
 
-    pub(crate) async fn create(&self) -> Issued {
-        let user = UserId::parse("ada").unwrap();
-        self.engine.create(Create::new(user)).await.unwrap()
+    /// What a refresh would bring, which is not taken: its answer may get lost.
+    pub(crate) async fn asks(&self, world: &World) -> Self {
+        Self::of(&renewed(world.refresh(&self.refresh).await))
     }
 
-    pub(crate) async fn refresh(&self, held: &Issued) -> Refreshed {
-        let ask = Refresh {
-            policy: self.policy,
-            ..Refresh::new(held.refresh.text().expose())
-        };
-        self.engine.refresh(&ask).await.unwrap()
+    /// Refreshes and takes the answer.
+    pub(crate) async fn refreshes(&mut self, world: &World) {
+        *self = self.asks(world).await;
     }
 
-    /// A refresh that is served.
-    pub(crate) async fn renew(&self, held: &Issued) -> Issued {
-        match self.refresh(held).await {
-            Refreshed::Renewed(issued) => *issued,
-            other => panic!("not renewed: {other:?}"),
+    /// Makes a request with the access token, and takes a new one if it gets one.
+    pub(crate) async fn uses(&mut self, world: &World) {
+        if let Some(new) = valid(world.verify(&self.access).await).replacement {
+            new.token.expose().clone_into(&mut self.access);
         }
     }
 
-    /// A refresh that is reported as reuse.
-    pub(crate) async fn caught(&self, held: &Issued) -> Reuse {
-        match self.refresh(held).await {
-            Refreshed::Reuse { kind, .. } => kind,
-            other => panic!("not reported: {other:?}"),
+    /// How its refresh is reported as reuse; `None` if it is not.
+    pub(crate) async fn reuses(&self, world: &World) -> Option<Reuse> {
+        match world.refresh(&self.refresh).await {
+            Refreshed::Reuse {
+                kind,
+                handle,
+                user_id,
+            } => {
+                assert_eq!((handle, user_id), (self.handle.clone(), user()));
+                Some(kind)
+            }
+            Refreshed::Renewed(_) | Refreshed::Unauthorised(_) => None,
         }
     }
 
-    pub(crate) async fn verify(&self, held: &Issued) -> Verification {
-        let ask = Verify::new(held.access.token.expose());
-        self.engine.verify(&ask).await.unwrap()
-    }
-
-    /// A use of the access token that is served.
-    pub(crate) async fn use_access(&self, held: &Issued) -> Verified {
-        match self.verify(held).await {
-            Verification::Valid(verified) => verified,
-            other => panic!("not valid: {other:?}"),
+    /// Uses, and refreshes every hour, three times: a client that is well.
+    pub(crate) async fn goes_on(&mut self, world: &World) {
+        for _ in 0..3 {
+            self.uses(world).await;
+            world.advance(HOUR);
+            self.refreshes(world).await;
         }
-    }
-
-    pub(crate) fn wait(&self, seconds: u64) {
-        self.clock.advance(Duration::from_secs(seconds));
     }
 }
 
-/// Whether both are the same answer, byte for byte, as far as a client keeps it.
-pub(crate) fn same(one: &Issued, other: &Issued) -> bool {
-    one.refresh.text() == other.refresh.text()
-        && one.refresh.anti_csrf() == other.refresh.anti_csrf()
-        && one.refresh.id_refresh() == other.refresh.id_refresh()
+#[track_caller]
+pub(crate) fn renewed(refreshed: Refreshed) -> Issued {
+    match refreshed {
+        Refreshed::Renewed(issued) => *issued,
+        other => panic!("not renewed: {other:?}"),
+    }
+}
+
+#[track_caller]
+pub(crate) fn refused(refreshed: Refreshed) -> RefreshRefused {
+    match refreshed {
+        Refreshed::Unauthorised(why) => why,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[track_caller]
+pub(crate) fn reused(refreshed: Refreshed) -> Reuse {
+    match refreshed {
+        Refreshed::Reuse { kind, .. } => kind,
+        other => panic!("not reuse: {other:?}"),
+    }
+}
+
+#[track_caller]
+pub(crate) fn valid(verification: Verification) -> Verified {
+    match verification {
+        Verification::Valid(verified) => verified,
+        other => panic!("not valid: {other:?}"),
+    }
+}
+
+#[track_caller]
+pub(crate) fn try_refresh(verification: Verification) -> TryRefresh {
+    match verification {
+        Verification::TryRefresh(why) => why,
+        other => panic!("no refresh to be tried: {other:?}"),
+    }
+}
+
+#[track_caller]
+pub(crate) fn unauthorised(verification: Verification) -> VerifyRefused {
+    match verification {
+        Verification::Unauthorised(why) => why,
+        other => panic!("not unauthorised: {other:?}"),
+    }
+}
+
+/// A session as a client of protocol 1.0 asks for it.
+pub(crate) fn create_v1(user: UserId) -> Create {
+    Create {
+        format: TokenFormat::V1,
+        cookie_only: true,
+        ..Create::new(user)
+    }
+}
+
+/// A refresh as a client of protocol 1.0 asks for it.
+pub(crate) fn refresh_v1(token: &str) -> Refresh<'_> {
+    Refresh {
+        format: TokenFormat::V1,
+        ..Refresh::new(token)
+    }
 }

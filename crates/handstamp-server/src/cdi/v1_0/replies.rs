@@ -148,6 +148,9 @@ impl Render<(Verification, PublicSigningKey)> for VerifyReply {
                     TryRefresh::Rejected(why) => why.to_string(),
                     TryRefresh::Expired => "Access token expired".to_owned(),
                     TryRefresh::AntiCsrf => "anti-csrf check failed".to_owned(),
+                    TryRefresh::RotatedOut => {
+                        "rotated-out token branch; refresh required".to_owned()
+                    }
                 };
                 Self::Refused(Message {
                     status: Status::TryRefreshToken,
@@ -203,6 +206,8 @@ impl Render<Refreshed> for RefreshReply {
                     "Refresh token not found in database. Please create a new session."
                 }
                 RefreshRefused::NoSession => "Session missing in db or has expired",
+                RefreshRefused::AntiCsrf => "Anti CSRF token missing, or not matching",
+                RefreshRefused::ProtectedClaim => "The user payload contains protected field",
                 RefreshRefused::Superseded => {
                     "Refresh token was superseded a moment ago by one that is in use"
                 }

@@ -24,6 +24,9 @@ impl FromBody for CreateSession {
             session_data: body.object("userDataInDatabase")?,
             anti_csrf: cdi.anti_csrf,
             format: TokenFormat::V1,
+            static_key: false,
+            cookie_only: true,
+            access_token_validity: None,
         }))
     }
 }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::{app, at, at_once, count};
 use crate::clock::UnixMillis;
 use crate::id::AppId;
+use crate::jws::Algorithm;
 use crate::storage::{Guarded, KeyKind, Storage, StoredKey};
 
 fn key(kind: KeyKind, generation: u32, created_at: i64, seed: u8) -> StoredKey {
@@ -36,9 +37,9 @@ pub async fn are_read_back_exactly(storage: Arc<dyn Storage>) {
     let sets = apps.each_ref().map(|app| {
         let seed = u8::try_from(app.as_str().len()).unwrap_or(0);
         [
-            key(KeyKind::Signing, 1, i64::MIN, seed),
-            key(KeyKind::Signing, 2, 0, seed),
-            key(KeyKind::Signing, u32::MAX, i64::MAX, seed),
+            key(KeyKind::Dynamic(Algorithm::Rs256), 1, i64::MIN, seed),
+            key(KeyKind::Dynamic(Algorithm::Rs256), 2, 0, seed),
+            key(KeyKind::Dynamic(Algorithm::Rs256), u32::MAX, i64::MAX, seed),
             key(KeyKind::Refresh, 1, -1, seed),
         ]
     });
@@ -55,7 +56,7 @@ pub async fn are_read_back_exactly(storage: Arc<dyn Storage>) {
 /// The first of its kind and generation stays.
 pub async fn are_kept_once(storage: Arc<dyn Storage>) {
     let app = AppId::PUBLIC;
-    for kind in [KeyKind::Signing, KeyKind::Refresh] {
+    for kind in [KeyKind::Dynamic(Algorithm::Rs256), KeyKind::Refresh] {
         let first = key(kind, 1, 1_000, 1);
         assert_eq!(add(&storage, &app, &first).await, Guarded::Written);
         for other in [key(kind, 1, 2_000, 2), first.clone()] {
@@ -63,7 +64,7 @@ pub async fn are_kept_once(storage: Arc<dyn Storage>) {
         }
     }
     let kept = [
-        key(KeyKind::Signing, 1, 1_000, 1),
+        key(KeyKind::Dynamic(Algorithm::Rs256), 1, 1_000, 1),
         key(KeyKind::Refresh, 1, 1_000, 1),
     ];
     assert_eq!(read(&storage, &app).await, kept);
@@ -76,7 +77,12 @@ pub async fn take_one_of_many_of_the_same_name(storage: Arc<dyn Storage>) {
             let outcomes = at_once(8, |n| {
                 let (storage, app) = (Arc::clone(&storage), app.clone());
                 async move {
-                    let offered = key(KeyKind::Signing, generation, i64::from(n), n);
+                    let offered = key(
+                        KeyKind::Dynamic(Algorithm::Rs256),
+                        generation,
+                        i64::from(n),
+                        n,
+                    );
                     let outcome = add(&storage, &app, &offered).await;
                     let found = read(&storage, &app).await.pop();
                     (outcome, found)
@@ -87,7 +93,12 @@ pub async fn take_one_of_many_of_the_same_name(storage: Arc<dyn Storage>) {
             assert_eq!(count(&outcomes.0, &Guarded::Written), 1);
             let winner = outcomes.0.iter().position(|one| *one == Guarded::Written);
             let winner = winner.and_then(|n| u8::try_from(n).ok()).expect("a winner");
-            let kept = key(KeyKind::Signing, generation, i64::from(winner), winner);
+            let kept = key(
+                KeyKind::Dynamic(Algorithm::Rs256),
+                generation,
+                i64::from(winner),
+                winner,
+            );
             assert_eq!(count(&outcomes.1, &Some(kept)), outcomes.1.len());
         }
     }
@@ -97,9 +108,9 @@ pub async fn take_one_of_many_of_the_same_name(storage: Arc<dyn Storage>) {
 pub async fn are_retired_but_for_the_newest(storage: Arc<dyn Storage>) {
     let apps = [AppId::PUBLIC, app("elsewhere")];
     let keys = [
-        key(KeyKind::Signing, 1, 1_000, 1),
-        key(KeyKind::Signing, 2, 3_000, 2),
-        key(KeyKind::Signing, 3, 2_000, 3),
+        key(KeyKind::Dynamic(Algorithm::Rs256), 1, 1_000, 1),
+        key(KeyKind::Dynamic(Algorithm::Rs256), 2, 3_000, 2),
+        key(KeyKind::Dynamic(Algorithm::Rs256), 3, 2_000, 3),
         key(KeyKind::Refresh, 1, 500, 4),
         key(KeyKind::Refresh, 2, 600, 5),
     ];

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{Town, at, confirmation, full_rotation, json, session};
+use super::{Town, at, confirmation, full_rotation, json, renewal, session};
 use crate::id::TenantId;
+use crate::jws::Algorithm;
 use crate::storage::{KeyKind, Storage, StorageError, StorageFault, StoredKey};
 
 /// An empty store answers as a full one does.
@@ -28,7 +29,11 @@ pub async fn ends_with_close(storage: Arc<dyn Storage>) {
     assert_closed(storage.insert(app, &another, &json("{}")).await);
     assert_closed(storage.session(app, handle).await);
     let next = full_rotation();
-    assert_closed(storage.rotate(app, handle, 0, &next, at(20_000)).await);
+    assert_closed(
+        storage
+            .rotate(app, handle, 0, &renewal(&next, at(20_000)))
+            .await,
+    );
     assert_closed(storage.confirm(app, handle, confirmation(at(2_000))).await);
     assert_closed(storage.session_data(app, handle).await);
     let data = json("{}");
@@ -43,7 +48,7 @@ pub async fn ends_with_close(storage: Arc<dyn Storage>) {
     assert_closed(storage.sweep(at(0), 1).await);
     assert_closed(storage.keys(app).await);
     let key = StoredKey {
-        kind: KeyKind::Signing,
+        kind: KeyKind::Dynamic(Algorithm::Rs256),
         generation: 1,
         created_at: at(0),
         material: Zeroizing::new(vec![1]),

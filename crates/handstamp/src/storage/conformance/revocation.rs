@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Town, app, at, at_once, confirmation, full_rotation, json, session, tenant, user};
+use super::{
+    Town, app, at, at_once, confirmation, full_rotation, json, renewal, session, tenant, user,
+};
 use crate::id::{AppId, SessionHandle, TenantId};
 use crate::storage::{DataWrite, Guarded, Storage};
 
@@ -15,7 +17,7 @@ pub async fn is_undone_by_no_write(storage: Arc<dyn Storage>) {
     assert_eq!(revoked.expect("revoke"), std::slice::from_ref(handle));
 
     let rotated = storage
-        .rotate(app, handle, 0, &full_rotation(), at(20_000))
+        .rotate(app, handle, 0, &renewal(&full_rotation(), at(20_000)))
         .await;
     assert_eq!(rotated.expect("rotate"), Guarded::Lost);
     let confirmed = storage.confirm(app, handle, confirmation(at(2_000))).await;
@@ -45,7 +47,9 @@ pub async fn beats_writes_in_flight(storage: Arc<dyn Storage>) {
                 match n.wrapping_add(round) % 8 {
                     0 | 4 => {
                         let next = full_rotation();
-                        let rotated = storage.rotate(&app, &handle, 0, &next, at(20_000)).await;
+                        let rotated = storage
+                            .rotate(&app, &handle, 0, &renewal(&next, at(20_000)))
+                            .await;
                         rotated.map(drop).expect("rotate");
                     }
                     1 | 5 => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     CHILD, CURRENT, OTHER, PREVIOUS, Town, at, at_once, confirmation, count, full_rotation, hash,
-    initial_data, nonce, session,
+    initial_data, nonce, renewal, session,
 };
 use crate::id::{AppId, TenantId};
 use crate::rotation::{self, Child, Current, Previous, Rotation};
@@ -19,7 +19,12 @@ pub async fn need_the_counter_that_was_read(storage: Arc<dyn Storage>) {
         async move {
             let rotated = town
                 .storage
-                .rotate(&town.app, town.handle(), expected, &next, at(expires_at))
+                .rotate(
+                    &town.app,
+                    town.handle(),
+                    expected,
+                    &renewal(&next, at(expires_at)),
+                )
                 .await;
             rotated.expect("rotate")
         }
@@ -43,13 +48,33 @@ pub async fn need_the_counter_that_was_read(storage: Arc<dyn Storage>) {
     town.neighbours_are_untouched().await;
 }
 
+/// A refresh may ask for the other kind, and stay with it.
+pub async fn switch_the_kind_of_key(storage: Arc<dyn Storage>) {
+    let town = Town::in_store(storage).await;
+    for (counter, static_key) in [(0, true), (1, true), (2, false)] {
+        let mut next = renewal(&full_rotation(), at(30_000));
+        next.rotation.counter = counter + 1;
+        next.static_key = static_key;
+        let rotated = town
+            .storage
+            .rotate(&town.app, town.handle(), counter, &next)
+            .await;
+        assert_eq!(rotated.expect("rotate"), Guarded::Written);
+        assert_eq!(
+            town.read().await.map(|session| session.static_key),
+            Some(static_key)
+        );
+    }
+    town.neighbours_are_untouched().await;
+}
+
 /// What no rotation is about stays.
 pub async fn leave_payload_and_data_alone(storage: Arc<dyn Storage>) {
     let town = Town::in_store(storage).await;
     let next = full_rotation();
     let rotated = town
         .storage
-        .rotate(&town.app, town.handle(), 0, &next, at(30_000))
+        .rotate(&town.app, town.handle(), 0, &renewal(&next, at(30_000)))
         .await;
     assert_eq!(rotated.expect("rotate"), Guarded::Written);
     let data = town.storage.session_data(&town.app, town.handle()).await;
@@ -74,7 +99,7 @@ pub async fn are_refused_to_all_but_one_of_many(storage: Arc<dyn Storage>) {
             next.counter = round + 1;
             async move {
                 let rotated = storage
-                    .rotate(&app, &handle, round, &next, at(20_000))
+                    .rotate(&app, &handle, round, &renewal(&next, at(20_000)))
                     .await;
                 (n, rotated.expect("rotate"))
             }
@@ -163,7 +188,7 @@ fn confirmations() -> impl Iterator<Item = (Session, Confirm)> {
                     child: child.map(|seed| Child {
                         hash: hash(seed),
                         nonce: nonce(seed),
-                        made_at: at(1_500),
+                        given_at: at(1_500),
                     }),
                     previous: with_previous.then(|| Previous {
                         hash: hash(PREVIOUS),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Town, app, at, confirmation, full_rotation, initial_data, json, session, tenant, user,
+    Town, app, at, confirmation, full_rotation, initial_data, json, renewal, session, tenant, user,
 };
 use crate::clock::UnixMillis;
 use crate::id::{AppId, TenantId};
@@ -95,7 +95,7 @@ pub async fn are_absent_elsewhere(storage: Arc<dyn Storage>) {
         let data = storage.session_data(&app, handle).await;
         assert_eq!(data.expect("session data"), None);
         let rotated = storage
-            .rotate(&app, handle, 0, &full_rotation(), at(20_000))
+            .rotate(&app, handle, 0, &renewal(&full_rotation(), at(20_000)))
             .await;
         assert_eq!(rotated.expect("rotate"), Guarded::Lost);
         let confirmed = storage.confirm(&app, handle, confirmation(at(2_000))).await;

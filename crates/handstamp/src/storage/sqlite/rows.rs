@@ -6,18 +6,18 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::clock::UnixMillis;
-use crate::id::{SessionHandle, TenantId, UserId};
+use crate::id::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::rotation::{Child, Current, Previous, Rotation};
 use crate::session::{Session, SessionData};
-use crate::storage::{KeyKind, StorageError, StoredKey};
+use crate::storage::{KeyKind, StorageError, StoredKey, TenantRecord};
 use crate::token::{Hash2, Nonce};
 
 /// The columns that [`session`] reads, in its order.
 macro_rules! session_columns {
     () => {
-        "tenant, handle, user_id, jwt_payload, created_at, expires_at, ends_at, current_hash, \
-         current_nonce, child_hash, child_nonce, child_made_at, previous_hash, \
+        "tenant, handle, user_id, jwt_payload, created_at, expires_at, ends_at, static_key, current_hash, \
+         current_nonce, child_hash, child_nonce, child_given_at, previous_hash, \
          previous_superseded_at, counter"
     };
 }
@@ -33,6 +33,7 @@ pub(super) fn session(row: &Row<'_>) -> Result<Session, StorageError> {
         created_at: columns.time("sessions.created_at")?,
         expires_at: columns.time("sessions.expires_at")?,
         ends_at: columns.time("sessions.ends_at")?,
+        static_key: columns.next("sessions.static_key")?,
         rotation: columns.rotation()?,
     })
 }
@@ -51,6 +52,19 @@ pub(super) fn session_data(row: &Row<'_>) -> Result<SessionData, StorageError> {
         data: JsonObject::from_checked(columns.text("session_data.data")?),
         version,
         expires_at,
+    })
+}
+
+/// `app, tenant, created_at, config`
+pub(super) fn tenant(row: &Row<'_>) -> Result<TenantRecord, StorageError> {
+    let mut columns = Columns::of(row);
+    Ok(TenantRecord {
+        app: AppId::parse(&columns.text("tenants.app")?)
+            .map_err(|why| StorageError::inconsistent("tenants.app", why))?,
+        tenant: TenantId::parse(&columns.text("tenants.tenant")?)
+            .map_err(|why| StorageError::inconsistent("tenants.tenant", why))?,
+        created_at: columns.time("tenants.created_at")?,
+        config: JsonObject::from_checked(columns.text("tenants.config")?),
     })
 }
 
@@ -152,13 +166,13 @@ impl<'r, 's> Columns<'r, 's> {
     fn child(&mut self) -> Result<Option<Child>, StorageError> {
         let hash = self.bytes("sessions.child_hash")?;
         let nonce = self.bytes("sessions.child_nonce")?;
-        let made_at = self.next::<Option<i64>>("sessions.child_made_at")?;
-        match (hash, nonce, made_at) {
+        let given_at = self.next::<Option<i64>>("sessions.child_given_at")?;
+        match (hash, nonce, given_at) {
             (None, None, None) => Ok(None),
-            (Some(hash), Some(nonce), Some(made_at)) => Ok(Some(Child {
+            (Some(hash), Some(nonce), Some(given_at)) => Ok(Some(Child {
                 hash: Hash2::from_bytes(hash),
                 nonce: Nonce::from_bytes(nonce),
-                made_at: UnixMillis::new(made_at),
+                given_at: UnixMillis::new(given_at),
             })),
             _ => Err(StorageError::inconsistent("sessions.child_hash", HALF)),
         }

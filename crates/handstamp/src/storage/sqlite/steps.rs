@@ -9,10 +9,10 @@ use crate::id::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::rotation::Rotation;
 use crate::session::{Session, SessionData};
-use crate::storage::{Confirm, DataWrite, Guarded, KeyKind, StorageError, StoredKey};
+use crate::storage::{Confirm, DataWrite, Guarded, Renewal, StorageError};
 use crate::token::Nonce;
 
-type Db<'a, 'c> = &'a mut Statements<'c>;
+pub(super) type Db<'a, 'c> = &'a mut Statements<'c>;
 
 pub(super) fn insert(
     db: Db<'_, '_>,
@@ -28,12 +28,12 @@ pub(super) fn insert(
     } = &session.rotation;
     let inserted = db.execute(
         "INSERT INTO sessions (
-             app, tenant, handle, user_id, jwt_payload, created_at, expires_at, ends_at,
-             current_hash, current_nonce, child_hash, child_nonce, child_made_at,
+             app, tenant, handle, user_id, jwt_payload, created_at, expires_at, ends_at, static_key,
+             current_hash, current_nonce, child_hash, child_nonce, child_given_at,
              previous_hash, previous_superseded_at, counter)
          VALUES (
-             :app, :tenant, :handle, :user_id, :jwt_payload, :created_at, :expires_at, :ends_at,
-             :current_hash, :current_nonce, :child_hash, :child_nonce, :child_made_at,
+             :app, :tenant, :handle, :user_id, :jwt_payload, :created_at, :expires_at, :ends_at, :static_key,
+             :current_hash, :current_nonce, :child_hash, :child_nonce, :child_given_at,
              :previous_hash, :previous_superseded_at, :counter)
          ON CONFLICT (app, tenant, handle) DO NOTHING",
         named_params! {
@@ -45,11 +45,12 @@ pub(super) fn insert(
             ":created_at": session.created_at.as_millis(),
             ":expires_at": session.expires_at.as_millis(),
             ":ends_at": session.ends_at.as_millis(),
+            ":static_key": session.static_key,
             ":current_hash": current.hash.as_bytes(),
             ":current_nonce": current.nonce.as_ref().map(Nonce::as_bytes),
             ":child_hash": child.as_ref().map(|child| child.hash.as_bytes()),
             ":child_nonce": child.as_ref().map(|child| child.nonce.as_bytes()),
-            ":child_made_at": child.as_ref().map(|child| child.made_at.as_millis()),
+            ":child_given_at": child.as_ref().map(|child| child.given_at.as_millis()),
             ":previous_hash": previous.as_ref().map(|previous| previous.hash.as_bytes()),
             ":previous_superseded_at":
                 previous.as_ref().map(|previous| previous.superseded_at.as_millis()),
@@ -91,33 +92,33 @@ pub(super) fn rotate(
     app: &AppId,
     handle: &SessionHandle,
     expected: u64,
-    next: &Rotation,
-    expires_at: UnixMillis,
+    next: &Renewal,
 ) -> Result<Guarded, StorageError> {
     let Rotation {
         current,
         child,
         previous,
         counter,
-    } = next;
+    } = &next.rotation;
     let updated = db.execute(
         "UPDATE sessions SET
              current_hash = :current_hash, current_nonce = :current_nonce,
-             child_hash = :child_hash, child_nonce = :child_nonce, child_made_at = :child_made_at,
+             child_hash = :child_hash, child_nonce = :child_nonce, child_given_at = :child_given_at,
              previous_hash = :previous_hash, previous_superseded_at = :previous_superseded_at,
-             counter = :counter, expires_at = :expires_at
+             counter = :counter, expires_at = :expires_at, static_key = :static_key
          WHERE app = :app AND tenant = :tenant AND handle = :handle AND counter = :expected",
         named_params! {
             ":app": app.as_str(),
             ":tenant": handle.tenant().as_str(),
             ":handle": handle.id().as_bytes(),
             ":expected": signed(expected),
-            ":expires_at": expires_at.as_millis(),
+            ":expires_at": next.expires_at.as_millis(),
+            ":static_key": next.static_key,
             ":current_hash": current.hash.as_bytes(),
             ":current_nonce": current.nonce.as_ref().map(Nonce::as_bytes),
             ":child_hash": child.as_ref().map(|child| child.hash.as_bytes()),
             ":child_nonce": child.as_ref().map(|child| child.nonce.as_bytes()),
-            ":child_made_at": child.as_ref().map(|child| child.made_at.as_millis()),
+            ":child_given_at": child.as_ref().map(|child| child.given_at.as_millis()),
             ":previous_hash": previous.as_ref().map(|previous| previous.hash.as_bytes()),
             ":previous_superseded_at":
                 previous.as_ref().map(|previous| previous.superseded_at.as_millis()),
@@ -140,7 +141,7 @@ pub(super) fn confirm(
                  previous_hash = current_hash, previous_superseded_at = :now,
                  current_hash = :child,
                  current_nonce = CASE WHEN child_hash = :child THEN child_nonce END,
-                 child_hash = NULL, child_nonce = NULL, child_made_at = NULL,
+                 child_hash = NULL, child_nonce = NULL, child_given_at = NULL,
                  counter = counter + 1, expires_at = min(:expires_at, ends_at)
              WHERE app = :app AND tenant = :tenant AND handle = :handle
                  AND current_hash = :parent AND expires_at > :now
@@ -211,6 +212,27 @@ pub(super) fn write_session_data(
     Ok(DataWrite::Written(version.saturating_add(1)))
 }
 
+pub(super) fn write_jwt_payload(
+    db: Db<'_, '_>,
+    app: &AppId,
+    handle: &SessionHandle,
+    payload: &JsonObject,
+    now: UnixMillis,
+) -> Result<bool, StorageError> {
+    let updated = db.execute(
+        "UPDATE sessions SET jwt_payload = ?5
+         WHERE app = ?1 AND tenant = ?2 AND handle = ?3 AND expires_at > ?4",
+        params![
+            app.as_str(),
+            handle.tenant().as_str(),
+            handle.id().as_bytes(),
+            now.as_millis(),
+            payload.as_str()
+        ],
+    )?;
+    Ok(updated > 0)
+}
+
 pub(super) fn revoke(
     db: Db<'_, '_>,
     app: &AppId,
@@ -277,58 +299,12 @@ pub(super) fn sweep(db: Db<'_, '_>, now: UnixMillis, limit: u32) -> Result<u32, 
     Ok(u32::try_from(deleted).unwrap_or(limit))
 }
 
-pub(super) fn keys(db: Db<'_, '_>, app: &AppId) -> Result<Vec<StoredKey>, StorageError> {
-    db.all(
-        "SELECT kind, generation, created_at, material FROM keys WHERE app = ?1",
-        [app.as_str()],
-        rows::key,
-    )
-}
-
-pub(super) fn add_key(
-    db: Db<'_, '_>,
-    app: &AppId,
-    key: &StoredKey,
-) -> Result<Guarded, StorageError> {
-    let inserted = db.execute(
-        "INSERT INTO keys (app, kind, generation, created_at, material)
-         VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (app, kind, generation) DO NOTHING",
-        params![
-            app.as_str(),
-            key.kind.as_str(),
-            key.generation,
-            key.created_at.as_millis(),
-            key.material.as_slice()
-        ],
-    )?;
-    Ok(guarded(inserted))
-}
-
-pub(super) fn retire_keys(
-    db: Db<'_, '_>,
-    app: &AppId,
-    created_before: UnixMillis,
-) -> Result<u32, StorageError> {
-    let retired = db.execute(
-        "DELETE FROM keys
-         WHERE app = ?1 AND kind = ?2 AND created_at < ?3
-             AND generation < (SELECT max(generation) FROM keys WHERE app = ?1 AND kind = ?2)",
-        params![
-            app.as_str(),
-            KeyKind::Signing.as_str(),
-            created_before.as_millis()
-        ],
-    )?;
-    Ok(u32::try_from(retired).unwrap_or(u32::MAX))
-}
-
 pub(super) fn ping(db: Db<'_, '_>) -> Result<(), StorageError> {
     db.all("SELECT 1 FROM sessions LIMIT 1", [], |_| Ok(()))
         .map(drop)
 }
 
-fn guarded(changed: usize) -> Guarded {
+pub(super) fn guarded(changed: usize) -> Guarded {
     if changed == 0 {
         Guarded::Lost
     } else {

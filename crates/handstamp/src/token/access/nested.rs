@@ -12,6 +12,7 @@ use crate::id::UserId;
 use crate::json::JsonObject;
 use crate::jws::{Algorithm, KeyError, SigningKey};
 use crate::token::{Hash1, Secret};
+use uuid::Uuid;
 
 /// `{"alg":"RS256","typ":"JWT","version":"1"}`.
 const HEADER_V1: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsInZlcnNpb24iOiIxIn0=";
@@ -132,9 +133,10 @@ pub fn cookie_len(
     name: &str,
 ) -> Result<usize, KeyError> {
     const SIGNATURE: usize = SIGNATURE_LEN + 2 * "==".len() + 48;
-    // Tokens made by a refresh name the parent as well.
+    // Tokens made by a refresh name the parent as well, and anti-CSRF may be switched on while the session lives.
     let largest = AccessClaims {
         parent_hash: Some(claims.refresh_hash),
+        anti_csrf: Some(Secret::new(Uuid::nil().to_string())),
         ..claims.clone()
     };
     let text = signing_input(&largest, format)?;

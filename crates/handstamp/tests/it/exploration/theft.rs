@@ -1,10 +1,15 @@
 //! Two parties that hold the same token, each exchange whole, more than the window between one's and the other's.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a wrong index is a mistake in this test, and should stop it"
+)]
 
 use std::collections::{HashSet, VecDeque};
 
 use handstamp::rotation::Policy;
 
-use super::world::{Rules, Stop, World};
+use super::rules::Rules;
+use super::world::{Stop, World};
 
 /// What one of the two does.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +33,6 @@ fn walk(policy: Policy) -> (usize, usize, u8) {
         policy,
         jars: 2,
         rest: 0,
-        repeats: None,
         ..Rules::ONE_JAR
     };
     let start = Theft {
