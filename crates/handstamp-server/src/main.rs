@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use handstamp_server::chain::Chain;
 use handstamp_server::settings::{ServerConfig, Settings, SettingsError};
 use handstamp_server::{cdi, serve, telemetry};
 
@@ -14,7 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A session server that speaks the core protocol of SuperTokens.
 #[derive(Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(name = "handstamp", version, after_help = EXIT_CODES)]
 struct Command {
     #[command(subcommand)]
     action: Action,
@@ -68,13 +69,13 @@ type Stopped = (u8, String);
 
 fn settings(flags: Flags) -> Result<(Settings, ServerConfig), Stopped> {
     let wrong = |error: SettingsError| (WRONG_SETTINGS, error.to_string());
-    let env = |name: &str| std::env::var(name).ok();
     let given = [
         ("host", flags.host),
         ("port", flags.port),
         ("database", flags.database),
     ];
-    let settings = Settings::collect(flags.config.as_deref(), env, given).map_err(wrong)?;
+    let settings =
+        Settings::collect(flags.config.as_deref(), std::env::vars_os(), given).map_err(wrong)?;
     let config = ServerConfig::try_from(&settings).map_err(wrong)?;
     Ok((settings, config))
 }
@@ -84,12 +85,15 @@ fn serve(settings: &Settings, config: &ServerConfig) -> Result<(), Stopped> {
     for (setting, found) in settings.relics() {
         tracing::warn!(origin = %found.origin, "setting `{}` is ignored: {}", setting.name, setting.help);
     }
+    for name in settings.other_databases() {
+        tracing::warn!("setting `{name}` is ignored: `database` says where sessions are kept");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let runtime = runtime.map_err(|why| (1, format!("cannot start: {why}")))?;
     let ran = runtime.block_on(serve::run(config, |addresses| announce(config, addresses)));
-    ran.map_err(|error| (error.exit_code(), error.to_string()))
+    ran.map_err(|error| (error.exit_code(), Chain(&error).to_string()))
 }
 
 fn announce(config: &ServerConfig, addresses: &[SocketAddr]) {

@@ -62,12 +62,6 @@ impl JsonObject {
         &self.0
     }
 
-    /// Takes text that was checked before it was stored.
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn from_checked(text: Box<str>) -> Self {
-        Self(text)
-    }
-
     /// Whether both say the same, whatever the order of members and the white space.
     #[must_use]
     pub fn same_meaning(&self, other: &Self) -> bool {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use handstamp::Config;
 use tracing::level_filters::LevelFilter;
 
-use super::{Found, Origin, Settings, SettingsError};
+use super::{Found, Origin, Settings, SettingsError, masked};
 
 /// How the server runs.
 #[derive(Debug, Clone)]
@@ -64,7 +64,8 @@ impl FromStr for DatabaseUrl {
     fn from_str(text: &str) -> Result<Self, ()> {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
-            Some(("sqlite", path)) if !path.is_empty() => {
+            // What SQLite itself would take for a database in memory is not one of a file of that name.
+            Some(("sqlite", path)) if !path.is_empty() && !path.ends_with(":memory:") => {
                 // Both sqlite:PATH and sqlite://PATH are about.
                 Ok(Self::Sqlite(
                     path.strip_prefix("//")
@@ -132,7 +133,7 @@ impl Reader<'_> {
         let Found { text, origin } = self.0.found.get(name).cloned().unwrap_or(unset);
         SettingsError::Invalid {
             name,
-            value: text,
+            value: masked(name, &text),
             origin,
             allowed: allowed.into(),
         }
@@ -154,9 +155,11 @@ impl Reader<'_> {
 
     /// A number of spans of `unit` seconds, fractions allowed.
     fn span(&self, name: &'static str, unit: f64) -> Result<Duration, SettingsError> {
-        self.required(name, "a number, not below 0", |text| {
-            Duration::try_from_secs_f64(text.parse::<f64>().ok()? * unit).ok()
-        })
+        self.required(
+            name,
+            "a number, not below 0 and not above a few billion years",
+            |text| Duration::try_from_secs_f64(text.parse::<f64>().ok()? * unit).ok(),
+        )
     }
 
     fn path(&self, name: &'static str) -> Result<String, SettingsError> {
@@ -247,7 +250,8 @@ fn engine(read: &Reader<'_>) -> Result<Config, SettingsError> {
             "grace_window" => "refresh_token_rotation_grace_period",
             "signing_key_interval" => "access_token_signing_key_update_interval",
             "cookie_access_token_bytes" => "access_token_cookie_limit",
-            _ => "session_data_limit",
+            "session_data_bytes" => "session_data_limit",
+            other => other,
         };
         read.invalid(name, error.allowed())
     })
