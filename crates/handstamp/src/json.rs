@@ -63,7 +63,7 @@ impl JsonObject {
     }
 
     /// Takes text that was checked before it was stored.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn from_checked(text: Box<str>) -> Self {
         Self(text)
     }
