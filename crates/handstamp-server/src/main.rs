@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use handstamp_server::serve::ServeError;
 use handstamp_server::settings::{ServerConfig, Settings, SettingsError};
 use handstamp_server::{cdi, serve, telemetry};
 
@@ -24,6 +25,8 @@ struct Command {
 enum Action {
     /// Starts the server
     Serve(Flags),
+    /// Brings the database's schema up to date
+    Migrate(Flags),
     /// Shows all settings, what they are and where that comes from
     Config(Flags),
 }
@@ -40,7 +43,7 @@ struct Flags {
     /// The port to listen on; 0 takes a free one
     #[arg(long)]
     port: Option<String>,
-    /// Where sessions are kept: sqlite:PATH or memory:
+    /// Where sessions are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or memory:
     #[arg(long, value_name = "URL")]
     database: Option<String>,
 }
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Action::Serve(flags) => {
             settings(flags).and_then(|(settings, config)| serve(&settings, &config))
         }
+        Action::Migrate(flags) => settings(flags).and_then(|(_, config)| migrate(&config)),
         Action::Config(flags) => settings(flags).map(|(settings, _)| show(&settings.to_string())),
     };
     match result {
@@ -84,11 +88,25 @@ fn serve(settings: &Settings, config: &ServerConfig) -> Result<(), Stopped> {
     for (setting, found) in settings.relics() {
         tracing::warn!(origin = %found.origin, "setting `{}` is ignored: {}", setting.name, setting.help);
     }
+    to_its_end(serve::run(config, |addresses| announce(config, addresses)))
+}
+
+fn migrate(config: &ServerConfig) -> Result<(), Stopped> {
+    telemetry::start(config.log_level, config.log_format);
+    to_its_end(serve::migrate(config))?;
+    show(&format!(
+        "the schema in {} is up to date\n",
+        config.database
+    ));
+    Ok(())
+}
+
+fn to_its_end(work: impl Future<Output = Result<(), ServeError>>) -> Result<(), Stopped> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let runtime = runtime.map_err(|why| (1, format!("cannot start: {why}")))?;
-    let ran = runtime.block_on(serve::run(config, |addresses| announce(config, addresses)));
+    let ran = runtime.block_on(work);
     ran.map_err(|error| (error.exit_code(), error.to_string()))
 }
 

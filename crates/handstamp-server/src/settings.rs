@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+mod database;
 mod file;
 mod table;
 mod typed;
 
+pub use database::{DatabaseUrl, ServerUrl};
 use table::{OTHER_DATABASES, Role};
 pub use table::{SETTINGS, Setting};
-pub use typed::{Cookies, DatabaseUrl, LogFormat, ServerConfig};
+pub use typed::{Cookies, LogFormat, ServerConfig};
 
 /// Where a value comes from; later ones win.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +68,8 @@ pub enum SettingsError {
     },
     /// A setting of a database that is not served.
     #[error(
-        "setting `{name}` ({origin}) is for a database that handstamp does not have; `database` may be sqlite:PATH or memory:"
+        "setting `{name}` ({origin}) is for a database that handstamp does not have, or that is not set like this; `database` may be {allowed}",
+        allowed = database::ALLOWED
     )]
     OtherDatabase {
         /// The name that was found.
@@ -195,12 +198,10 @@ impl fmt::Display for Settings {
 
 /// The value as it may be shown: a database's address may carry a password.
 fn shown(setting: &Setting, text: &str) -> String {
-    let masked = match (setting.name, text.split_once("://")) {
-        ("database", Some((scheme, rest))) => match rest.rsplit_once('@') {
-            Some((_, place)) => format!("{scheme}://***@{place}"),
-            None => text.to_owned(),
-        },
-        _ => text.to_owned(),
+    let masked = if setting.name == "database" {
+        database::masked(text)
+    } else {
+        text.to_owned()
     };
     let is_plain = masked.parse::<f64>().is_ok() || masked.parse::<bool>().is_ok();
     if is_plain {
@@ -310,12 +311,17 @@ error_log_path: null
                 "access_token_dynamic_signing_key_update_interval: 0.5",
                 "at least 1 h",
             ),
-            ("database: oracle:x", "must be sqlite:PATH or memory:"),
-            ("database: \"sqlite:\"", "must be sqlite:PATH or memory:"),
+            ("database: oracle:x", "must be sqlite:PATH, postgres://"),
+            ("database: \"sqlite:\"", "must be sqlite:PATH, postgres://"),
             (
                 "mysql_user: root",
                 "is for a database that handstamp does not have",
             ),
+            (
+                "postgresql_user: root",
+                "`database` may be sqlite:PATH, postgres://",
+            ),
+            ("auto_migrate: perhaps", "must be true or false"),
             ("log_format: xml", "text or json"),
             ("log_level: LOUD", "DEBUG, INFO, WARN, ERROR or NONE"),
             ("refresh_api_path: refresh", "a path that begins with /"),
@@ -341,5 +347,29 @@ error_log_path: null
             "{shown}"
         );
         assert!(shown.contains("# flag --database"), "{shown}");
+        let wrong = collect("database: postgrse://me:secret@db/x", &[], &[]);
+        let told = wrong.unwrap_err().to_string();
+        assert!(!told.contains("secret"), "{told}");
+        let right = collect("database: postgres://me:secret@db/x", &[], &[]).unwrap();
+        assert!(!format!("{right:?}").contains("secret"));
+    }
+
+    #[test]
+    fn the_old_core_s_names_for_the_database_work() {
+        let name = "POSTGRESQL_CONNECTION_URI";
+        let env = &[(name, "postgresql://me:secret@db/x")][..];
+        for config in [
+            collect("", env, &[]),
+            collect("database: 'memory:'", env, &[]),
+            collect(
+                "postgresql_connection_uri: postgresql://me:secret@db/x",
+                &[],
+                &[],
+            ),
+        ] {
+            let config = config.unwrap();
+            assert_eq!(config.database.to_string(), "postgresql://***@db/x");
+            assert!(config.auto_migrate);
+        }
     }
 }

@@ -192,6 +192,7 @@ fn a_database_that_cannot_be_opened_is_said_plainly() {
     .unwrap();
     for (url, expected) in [
         ("sqlite:missing/folder/x.db", "missing/folder"),
+        ("postgres://127.0.0.1:1/sessions", "127.0.0.1:1/sessions"),
         ("sqlite:notes.txt", "notes.txt"),
     ] {
         let output = run(folder.path(), &["serve", "--port", "0", "--database", url]);
@@ -202,6 +203,32 @@ fn a_database_that_cannot_be_opened_is_said_plainly() {
             "{log}"
         );
     }
+}
+
+#[test]
+fn a_password_is_said_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = "postgres://me:canary@127.0.0.1:1/x";
+    for arguments in [
+        &["serve", "--port", "0", "--database", url][..],
+        &["migrate", "--database", url],
+        &["config", "--database", url],
+        &["config", "--database", "postgrse://me:canary@db/x"],
+    ] {
+        let output = run(folder.path(), arguments);
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(told.contains("***@") && !told.contains("canary"), "{told}");
+    }
+}
+
+#[test]
+fn a_file_is_brought_up_to_date_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["migrate", "--database", "sqlite:new.db"]);
+    assert_eq!(output.status.code(), Some(0));
+    let told = text(&output.stdout);
+    assert_eq!(told, "the schema in sqlite:new.db is up to date\n");
+    assert!(folder.path().join("new.db").is_file());
 }
 
 #[test]

@@ -158,7 +158,7 @@ pub(crate) async fn until(mut asked: impl AsyncFnMut() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     tokio::time::timeout(limit, answered).await.unwrap();
 }
 

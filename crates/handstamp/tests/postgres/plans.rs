@@ -69,16 +69,16 @@ pub(crate) async fn every_statement_uses_an_index(town: Town) {
                 assert!(matches!(written.unwrap(), DataWrite::Written(_)));
             }
             let again = all(sessions.iter().map(|one| storage.insert(&APP, one, &empty))).await;
-            again
-                .into_iter()
-                .for_each(|one| assert_eq!(one.unwrap(), Guarded::Lost));
+            for inserted in again {
+                assert_eq!(inserted.unwrap(), Guarded::Lost);
+            }
         }
         let user = &one.user_id;
         let handles = storage
             .handles_of_user(&APP, None, user, at(0))
             .await
             .unwrap();
-        assert_eq!(handles, [one.handle.clone()]);
+        assert_eq!(handles, std::slice::from_ref(&one.handle));
         assert_eq!(
             storage.revoke_user(&APP, None, user).await.unwrap(),
             handles

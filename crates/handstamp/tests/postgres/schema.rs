@@ -6,7 +6,7 @@ use handstamp::storage::{Guarded, KeyKind, Storage as _, StorageError, StorageFa
 use crate::fixture::{APP, Town, at};
 
 fn refused(opened: Result<PostgresStorage, StorageError>) -> StorageError {
-    opened.expect_err("it is not to be opened")
+    opened.unwrap_err()
 }
 
 pub(crate) async fn a_newer_schema_is_refused(town: Town) {

@@ -32,7 +32,7 @@ pub(super) type Meaning<T> = Result<T, StorageError>;
 pub(super) fn session(columns: &mut Columns<'_>) -> Meaning<Session> {
     Ok(Session {
         handle: columns.handle()?,
-        user_id: UserId::parse(&columns.text("handstamp_sessions.user_id")?)
+        user_id: UserId::parse(columns.text("handstamp_sessions.user_id")?)
             .map_err(|why| StorageError::inconsistent("handstamp_sessions.user_id", why))?,
         jwt_payload: columns.json("handstamp_sessions.jwt_payload")?,
         created_at: columns.time("handstamp_sessions.created_at")?,
@@ -70,7 +70,7 @@ pub(super) fn data_write(columns: &mut Columns<'_>) -> Meaning<DataWrite> {
 /// `kind, generation, created_at, material`
 pub(super) fn key(row: &PgRow) -> Meaning<StoredKey> {
     let mut columns = Columns::of(row);
-    let kind = KeyKind::from_name(&columns.text("handstamp_keys.kind")?)
+    let kind = KeyKind::from_name(columns.text("handstamp_keys.kind")?)
         .ok_or_else(|| StorageError::inconsistent("handstamp_keys.kind", "is not a kind of key"))?;
     let generation = columns.next::<i64>("handstamp_keys.generation")?;
     Ok(StoredKey {
