@@ -69,3 +69,57 @@ fn is_plain(name: &str) -> bool {
         && name.bytes().all(plain)
         && !name.starts_with(|first: char| first.is_ascii_digit())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> (PgConnectOptions, PostgresOptions) {
+        let mut options = PostgresOptions::default();
+        (parse(url, &mut options).unwrap(), options)
+    }
+
+    #[test]
+    fn usual_addresses_are_understood() {
+        let cases = [
+            ("postgres://me:secret@db/x", "db:5432/x"),
+            ("postgresql://me:s%40crt@db:1/x?sslmode=require", "db:1/x"),
+            ("postgres://me@%2Frun%2Fpg/x", "/run/pg:5432/x"),
+            ("postgres://me@db/x?host=/run/pg&schema=a", "/run/pg:5432/x"),
+        ];
+        for (url, shown) in cases {
+            assert_eq!(place(&parsed(url).0), shown);
+        }
+        let (connect, _) = parsed("postgres://db/x?application_name=mine");
+        assert_eq!(connect.get_application_name(), Some("mine"));
+        let (connect, _) = parsed("postgres://db/x");
+        assert_eq!(connect.get_application_name(), Some("handstamp"));
+    }
+
+    #[test]
+    fn the_schema_and_the_limit_go_with_the_first_message() {
+        let (connect, options) = parsed("postgres://db/x?schema=mine&sslmode=disable");
+        assert_eq!(options.schema.as_deref(), Some("mine"));
+        assert_eq!(
+            connect.get_options(),
+            Some("-c statement_timeout=10000 -c search_path=mine")
+        );
+        let mut options = PostgresOptions {
+            statement_timeout: None,
+            ..PostgresOptions::default()
+        };
+        let connect = parse("postgres://db/x", &mut options).unwrap();
+        assert_eq!(connect.get_options(), None, "for a pooler that takes none");
+    }
+
+    #[test]
+    fn a_schema_is_a_plain_name() {
+        for name in ["", "A", "1a", "a b", "a,b", "a\"b", "a-b", &"a".repeat(64)] {
+            let mut options = PostgresOptions {
+                schema: Some(name.to_owned()),
+                ..PostgresOptions::default()
+            };
+            parse("postgres://db/x", &mut options).unwrap_err();
+        }
+    }
+}

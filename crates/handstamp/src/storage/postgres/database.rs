@@ -1,14 +1,14 @@
 //! The connections, and the one way to run SQL on them.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{Connection, Error, PgPool, Postgres};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
 use super::PostgresOptions;
@@ -19,74 +19,47 @@ use crate::storage::coalesce::Failed;
 /// A statement with its values.
 pub(super) type Bound<'q> = Query<'q, Postgres, PgArguments>;
 
-/// A pool of connections. Cheap to clone.
+/// The connections. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Database(Arc<Inner>);
 
 struct Inner {
+    /// Makes connections, counts and closes them. It would test each one that comes back by a round trip, so good ones are kept
+    /// in `idle`, and what goes back to it is closed.
     pool: PgPool,
-    most: u32,
-    in_use: AtomicU32,
+    idle: Mutex<Vec<Idle>>,
+    /// As many as there may be connections.
+    places: Semaphore,
+    /// When a connection was last found broken: those that have been idle since then are to be tested before they are used.
+    broken_at: Mutex<Option<Instant>>,
+    acquire_timeout: Duration,
     patience: Option<Duration>,
-    breaks: Arc<Breaks>,
 }
 
-/// When a connection was last found broken: those that have been idle since then are to be tested before they are used.
-#[derive(Default)]
-struct Breaks(Mutex<Option<Instant>>);
-
-impl Breaks {
-    fn note(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn within(&self, span: Duration) -> bool {
-        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|at| at.elapsed() <= span)
-    }
-}
-
-/// A connection, counted while it is held.
-struct Held<'d> {
+struct Idle {
     connection: PoolConnection<Postgres>,
-    in_use: &'d AtomicU32,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.in_use.fetch_sub(1, Ordering::SeqCst);
-    }
+    since: Instant,
 }
 
 impl Database {
     pub(super) fn new(connect: PgConnectOptions, options: &PostgresOptions) -> Self {
-        let breaks = Arc::new(Breaks::default());
         let most = options.max_connections.max(1);
-        let noted = Arc::clone(&breaks);
         let pool = PoolOptions::new()
             .max_connections(most)
             .acquire_timeout(options.acquire_timeout)
-            // A round trip before each statement would double what a step costs. A connection that has not been used for a
-            // while costs little to test, and may have been dropped by what lies between.
             .test_before_acquire(false)
-            .before_acquire(move |connection: &mut PgConnection, meta| {
-                let doubtful = meta.idle_for > FRESH || noted.within(meta.idle_for);
-                Box::pin(async move {
-                    let alive =
-                        !doubtful || matches!(timeout(TEST, connection.ping()).await, Ok(Ok(())));
-                    Ok(alive)
-                })
-            })
+            .after_release(|_: &mut PgConnection, _| Box::pin(async { Ok(false) }))
             .connect_lazy_with(connect);
         Self(Arc::new(Inner {
             pool,
-            most,
-            in_use: AtomicU32::new(0),
+            idle: Mutex::default(),
+            places: Semaphore::new(usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS)),
+            broken_at: Mutex::default(),
+            acquire_timeout: options.acquire_timeout,
             // The server gives up first, so that an answer says what became of the statement.
             patience: options
                 .statement_timeout
                 .map(|limit| limit.saturating_add(GRACE)),
-            breaks,
         }))
     }
 
@@ -124,17 +97,19 @@ impl Database {
         access: Access,
         statement: Bound<'_>,
     ) -> Result<Vec<PgRow>, (Failed, Remedy)> {
-        let mut held = self
-            .connection()
-            .await
-            .map_err(|failed| (failed, Remedy::None))?;
-        let run = statement.fetch_all(&mut *held.connection);
+        let unsent = |failed| (failed, Remedy::None);
+        let _place = self.0.place().await.map_err(unsent)?;
+        let mut connection = self.0.connection().await.map_err(unsent)?;
+        let run = statement.fetch_all(&mut *connection);
         let ran = match self.0.patience {
             Some(patience) => timeout(patience, run).await,
             None => Ok(run.await),
         };
         let (failed, remedy) = match ran {
-            Ok(Ok(rows)) => return Ok(rows),
+            Ok(Ok(rows)) => {
+                self.0.keep(connection);
+                return Ok(rows);
+            }
             Ok(Err(error)) => failures::of_statement(&error, access),
             Err(_) => {
                 let failed = failures::lost("PostgreSQL does not answer", access);
@@ -142,44 +117,91 @@ impl Database {
             }
         };
         if remedy == Remedy::Reconnect {
-            held.connection.close_on_drop();
-            self.0.breaks.note();
+            self.0.let_go(connection);
+        } else {
+            self.0.keep(connection);
         }
         Err((failed, remedy))
     }
 
-    async fn connection(&self) -> Result<Held<'_>, Failed> {
-        match self.0.pool.acquire().await {
-            Ok(connection) => {
-                self.0.in_use.fetch_add(1, Ordering::SeqCst);
-                Ok(Held {
-                    connection,
-                    in_use: &self.0.in_use,
-                })
-            }
-            Err(Error::PoolTimedOut) => {
-                let busy = self.0.in_use.load(Ordering::SeqCst) >= self.0.most;
-                Err(if busy {
-                    let why = "all connections to PostgreSQL are in use";
-                    failures::without_a_row(StorageFault::Busy, why)
-                } else {
-                    let why = "PostgreSQL takes no connection";
-                    failures::without_a_row(StorageFault::Unavailable, why)
-                })
-            }
-            // Nothing was sent yet, whatever it is.
-            Err(error) => Err(failures::of_statement(&error, Access::Read).0),
-        }
-    }
-
     pub(super) fn is_closed(&self) -> bool {
-        self.0.pool.is_closed()
+        self.0.places.is_closed()
     }
 
     /// Waits until all connections are back, and closes them.
     pub(super) async fn close(&self) {
+        self.0.places.close();
+        locked(&self.0.idle).clear();
         self.0.pool.close().await;
     }
+}
+
+impl Inner {
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Failed> {
+        let failed = |fault, why| Err(failures::without_a_row(fault, why));
+        match timeout(self.acquire_timeout, self.places.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => failed(StorageFault::Closed, "PostgreSQL"),
+            Err(_) => failed(
+                StorageFault::Busy,
+                "all connections to PostgreSQL are in use",
+            ),
+        }
+    }
+
+    /// A connection that was good a moment ago, or has been tested, or is new.
+    async fn connection(&self) -> Result<PoolConnection<Postgres>, Failed> {
+        loop {
+            // By itself, so that the lock is not held while the connection is tested.
+            let idle = locked(&self.idle).pop();
+            let Some(mut idle) = idle else {
+                break;
+            };
+            let doubtful = idle.since.elapsed() > FRESH
+                || locked(&self.broken_at).is_some_and(|broken| broken >= idle.since);
+            let tested = !doubtful
+                || timeout(TEST, idle.connection.ping())
+                    .await
+                    .is_ok_and(|answer| answer.is_ok());
+            if tested {
+                return Ok(idle.connection);
+            }
+            self.let_go(idle.connection);
+        }
+        // Nothing was sent yet, whatever it is.
+        self.pool.acquire().await.map_err(|error| match error {
+            Error::PoolTimedOut => {
+                let why = "PostgreSQL takes no connection";
+                failures::without_a_row(StorageFault::Unavailable, why)
+            }
+            error => failures::of_statement(&error, Access::Read).0,
+        })
+    }
+
+    fn keep(&self, connection: PoolConnection<Postgres>) {
+        let mut idle = locked(&self.idle);
+        // After the store was closed nobody would take it any more.
+        if !self.places.is_closed() {
+            let since = Instant::now();
+            idle.push(Idle { connection, since });
+        }
+        // Those at the beginning are not needed when there is less to do.
+        let unused = idle
+            .iter()
+            .take_while(|one| one.since.elapsed() > UNUSED)
+            .count();
+        idle.drain(..unused);
+    }
+
+    fn let_go(&self, mut connection: PoolConnection<Postgres>) {
+        connection.close_on_drop();
+        *locked(&self.broken_at) = Some(Instant::now());
+    }
+}
+
+/// None of these locks is held across anything that may fail half-way.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits for a moment, another one in each process, so that those who met do not meet again.
@@ -198,6 +220,8 @@ async fn step_aside(attempt: u32) {
 const ATTEMPTS: u32 = 6;
 /// How long an idle connection is taken for a good one.
 const FRESH: Duration = Duration::from_secs(1);
+/// How long a connection is kept that nobody needs.
+const UNUSED: Duration = Duration::from_mins(5);
 /// How long the test of a connection may take.
 const TEST: Duration = Duration::from_secs(2);
 /// How much longer than the server we wait for a statement.
