@@ -5,10 +5,13 @@ use std::sync::Arc;
 use handstamp::clock::UnixMillis;
 use handstamp::engine::{Create, Refresh, Refreshed};
 use handstamp::session::Session;
-use handstamp::storage::{DataWrite, Guarded, Storage as _, StorageFault};
+use handstamp::storage::{Confirm, DataWrite, Guarded, Storage as _, StorageFault};
+use handstamp::token::Hash2;
 use handstamp::{Config, Engine, JsonObject, Parts, UserId};
 
-use crate::fixture::{APP, Begun, Town, all, at, behind_a_lock, handle, keep, session, with_child};
+use crate::fixture::{
+    APP, Begun, Town, all, at, begin, behind_a_lock, handle, keep, session, with_child,
+};
 
 /// A transaction marks the rows it writes.
 const TRANSACTIONS: &str = "SELECT count(DISTINCT xmin::text) FROM handstamp_sessions";
@@ -172,6 +175,80 @@ pub(crate) async fn many_engines_make_one_lineage(town: Town) {
         .await;
     // A child, and three times a confirmation with a child.
     assert_eq!(counter, 7);
+}
+
+/// `READ COMMITTED`: a statement that waited for another's write goes by the row as that left it.
+pub(crate) async fn guards_are_looked_at_again_after_waiting(town: Town) {
+    let storage = town.open().await;
+    keep(&storage, 0..6).await;
+    let mut client = town.client().await;
+    client
+        .run(
+            "BEGIN;
+             UPDATE handstamp_sessions SET counter = 1, data_version = 2, current_hash = sha256('')
+             WHERE user_id <> 'canary-user-5';
+             DELETE FROM handstamp_sessions WHERE user_id = 'canary-user-5'",
+        )
+        .await;
+    let (handles, empty): (Vec<_>, _) = ((0..6).map(handle).collect(), JsonObject::empty());
+    let next = with_child(&session(0), 2);
+    let step = Confirm {
+        child: Hash2::from_bytes([2; 32]),
+        parent: Hash2::from_bytes([1; 32]),
+        now: at(2_000),
+        expires_at: at(20_000),
+    };
+    let mut rotate = storage.rotate(&APP, &handles[0], 0, &next, at(20_000));
+    begin(&mut rotate);
+    client.sees_waiting(&town, 1).await;
+    let mut confirm = storage.confirm(&APP, &handles[1], step);
+    begin(&mut confirm);
+    client.sees_waiting(&town, 2).await;
+    let write = |id: usize, expected| {
+        storage.write_session_data(&APP, &handles[id], &empty, expected, at(2_000))
+    };
+    let mut writes = [
+        write(2, Some(1)),
+        write(3, Some(2)),
+        write(4, None),
+        write(5, None),
+    ];
+    writes.iter_mut().for_each(begin);
+    client.sees_waiting(&town, 3).await;
+    client.run("COMMIT").await;
+
+    assert_eq!(rotate.await.unwrap(), Guarded::Lost);
+    assert_eq!(confirm.await.unwrap(), None);
+    let [old, newer, any, gone] = writes;
+    assert_eq!(old.await.unwrap(), DataWrite::Conflict);
+    // It did not know of that version when it began, nor did its snapshot.
+    assert_eq!(newer.await.unwrap(), DataWrite::Written(3));
+    assert_eq!(any.await.unwrap(), DataWrite::Written(3));
+    assert_eq!(gone.await.unwrap(), DataWrite::Missing);
+}
+
+/// PostgreSQL ends one of those that wait in a circle; if it is ours, it is done again.
+pub(crate) async fn a_step_that_lost_a_deadlock_is_done_again(town: Town) {
+    let mark = if town.server.contains('?') { "&" } else { "?" };
+    let url = [&town.server, mark, "options=-c%20deadlock_timeout%3D3s"].concat();
+    let storage = town.open_at(&url, &town.options()).await;
+    keep(&storage, 1..3).await;
+    let mut client = town.client().await;
+    // It is the store's statement that looks for a circle.
+    client
+        .run("SET deadlock_timeout = '1min'; BEGIN; UPDATE handstamp_sessions SET counter = 1 WHERE user_id = 'canary-user-2'")
+        .await;
+    let handles = [handle(1), handle(2)];
+    let mut revoke = storage.revoke(&APP, &handles);
+    let other = async {
+        client.sees_waiting(&town, 1).await;
+        client
+            .run("UPDATE handstamp_sessions SET counter = 1 WHERE user_id = 'canary-user-1'")
+            .await;
+        client.run("COMMIT").await;
+    };
+    let (revoked, ()) = tokio::join!(&mut revoke, other);
+    assert_eq!(revoked.unwrap().len(), 2);
 }
 
 pub(crate) async fn writes_from_two_servers_do_not_lock_each_other_out(town: Town) {

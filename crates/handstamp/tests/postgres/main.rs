@@ -77,6 +77,8 @@ fn tests() -> Vec<(&'static str, Test)> {
         coalescing::each_of_a_shared_statement_has_its_own_outcome,
         coalescing::a_bad_row_fails_nobody_else,
         coalescing::many_engines_make_one_lineage,
+        coalescing::guards_are_looked_at_again_after_waiting,
+        coalescing::a_step_that_lost_a_deadlock_is_done_again,
         coalescing::writes_from_two_servers_do_not_lock_each_other_out,
         failures::a_cut_connection_leaves_the_outcome_open_and_a_retry_gets_the_same_child,
         failures::a_read_is_tried_again,
