@@ -9,7 +9,7 @@ use handstamp::token::Hash2;
 use handstamp::{Config, Engine, JsonObject, Parts, UserId};
 use sqlx::Row as _;
 
-use crate::fixture::{APP, Town, all, at, begin, handle, keep, session, until, with_child};
+use crate::fixture::{APP, Town, at, begin, handle, keep, session, until, with_child};
 use crate::proxy::Proxy;
 
 /// The write happens, its answer is lost, and the client presents the same token again.
@@ -75,11 +75,11 @@ pub(crate) async fn a_read_is_tried_again(town: Town) {
 pub(crate) async fn a_database_that_was_away_is_found_again(town: Town) {
     let mut proxy = Proxy::to(&town.server).await;
     let mut options = town.options();
-    options.acquire_timeout = Duration::from_millis(200);
+    (options.lanes, options.acquire_timeout) = (1, Duration::from_secs(1));
     let storage = town.open_at(&proxy.url(&town.server), &options).await;
     keep(&storage, 0..1).await;
     proxy.go_away();
-    for _ in 0..3 {
+    for _ in 0..2 {
         let error = storage.session(&APP, &handle(0)).await.unwrap_err();
         assert_eq!(error.fault(), StorageFault::Unavailable, "{error}");
         assert!(error.is_transient() && !error.is_outcome_unknown());
@@ -92,18 +92,24 @@ pub(crate) async fn a_database_that_was_away_is_found_again(town: Town) {
     keep(&storage, 1..9).await;
 }
 
-/// As when it is restarted in an orderly way. What finds one connection dead has the others tested before they are used.
+/// As when it is restarted in an orderly way. Whoever meets the first dead connection has the others tested before they are used.
 pub(crate) async fn connections_that_the_server_ends_are_replaced(town: Town) {
     let storage = town.open().await;
-    keep(&storage, 0..40).await;
-    let handles: Vec<_> = (0..40).map(handle).collect();
-    let (reads, data) = tokio::join!(
-        all(handles.iter().map(|one| storage.session(&APP, one))),
-        all(handles.iter().map(|one| storage.session_data(&APP, one))),
-    );
-    assert!(reads.iter().all(Result::is_ok) && data.iter().all(Result::is_ok));
-
+    keep(&storage, 0..1).await;
     let mut client = town.client().await;
+    client
+        .run("BEGIN; LOCK TABLE handstamp_sessions IN ACCESS EXCLUSIVE MODE")
+        .await;
+    let reads = [(); 4].map(|()| {
+        let (storage, user) = (Arc::clone(&storage), session(0).user_id);
+        tokio::spawn(async move { storage.handles_of_user(&APP, None, &user, at(0)).await })
+    });
+    client.sees_waiting(&town, 4).await;
+    client.run("COMMIT").await;
+    for read in reads {
+        assert_eq!(read.await.unwrap().unwrap(), [handle(0)]);
+    }
+
     let theirs = format!(
         "FROM pg_stat_activity WHERE application_name = '{}'",
         town.schema
@@ -113,9 +119,14 @@ pub(crate) async fn connections_that_the_server_ends_are_replaced(town: Town) {
         .await;
     until(async || client.number(&format!("SELECT count(*) {theirs}")).await == 0).await;
 
-    let read = storage.session(&APP, &handle(0)).await.unwrap();
-    assert_eq!(read, Some(session(0)));
-    keep(&storage, 40..80).await;
+    let (one, empty) = (session(1), JsonObject::empty());
+    let error = storage.insert(&APP, &one, &empty).await.unwrap_err();
+    assert_eq!(error.fault(), StorageFault::Unavailable, "{error}");
+    assert!(error.is_outcome_unknown(), "{error}");
+    // Three more are dead.
+    for id in 2..6 {
+        keep(&storage, id..=id).await;
+    }
 }
 
 pub(crate) async fn a_database_to_be_read_only_is_said_to_be(town: Town) {
@@ -139,7 +150,7 @@ pub(crate) async fn a_database_to_be_read_only_is_said_to_be(town: Town) {
 
 pub(crate) async fn a_lock_held_for_too_long_is_reported(town: Town) {
     let mut options = town.options();
-    options.statement_timeout = Some(Duration::from_millis(100));
+    options.statement_timeout = Some(Duration::from_secs(1));
     let storage = town.open_with(&options).await;
     let mut client = town.client().await;
     client
@@ -158,8 +169,9 @@ pub(crate) async fn a_lock_held_for_too_long_is_reported(town: Town) {
 pub(crate) async fn all_connections_in_use_are_reported(town: Town) {
     let mut options = town.options();
     options.max_connections = 1;
-    options.acquire_timeout = Duration::from_millis(200);
+    options.acquire_timeout = Duration::from_secs(1);
     let storage = town.open_with(&options).await;
+    until(async || storage.ping().await.is_ok()).await;
     let mut client = town.client().await;
     client
         .run("BEGIN; LOCK TABLE handstamp_sessions IN SHARE MODE")
