@@ -43,8 +43,12 @@ struct Flags {
     /// The port to listen on; 0 takes a free one
     #[arg(long)]
     port: Option<String>,
-    /// Where sessions are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or memory:
-    #[arg(long, value_name = "URL")]
+    // Not as documentation, where the address would have to stand in brackets.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Where sessions are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or memory:"
+    )]
     database: Option<String>,
 }
 

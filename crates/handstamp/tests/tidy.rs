@@ -62,7 +62,7 @@ const NOT_HERE: &[(&str, &[&str], &str)] = &[
     ),
     (
         "crates/handstamp/src/storage/postgres",
-        &["AssertSqlSafe", "now()", "clock_timestamp"],
+        &["AssertSqlSafe", " now()", "(now()", "clock_timestamp"],
         "SQL is static text, time is an argument",
     ),
     (
