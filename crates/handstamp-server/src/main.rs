@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use handstamp_server::chain::Chain;
+use handstamp_server::serve::ServeError;
 use handstamp_server::settings::{ServerConfig, Settings, SettingsError};
 use handstamp_server::{cdi, serve, telemetry};
 
@@ -25,6 +26,8 @@ struct Command {
 enum Action {
     /// Starts the server
     Serve(Flags),
+    /// Brings the database's schema up to date
+    Migrate(Flags),
     /// Shows all settings, what they are and where that comes from
     Config(Flags),
 }
@@ -41,8 +44,12 @@ struct Flags {
     /// The port to listen on; 0 takes a free one
     #[arg(long)]
     port: Option<String>,
-    /// Where sessions are kept: sqlite:PATH or memory:
-    #[arg(long, value_name = "URL")]
+    // Not as documentation, where the address would have to stand in brackets.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Where sessions are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or memory:"
+    )]
     database: Option<String>,
 }
 
@@ -54,6 +61,7 @@ fn main() -> ExitCode {
         Action::Serve(flags) => {
             settings(flags).and_then(|(settings, config)| serve(&settings, &config))
         }
+        Action::Migrate(flags) => settings(flags).and_then(|(_, config)| migrate(&config)),
         Action::Config(flags) => settings(flags).map(|(settings, _)| show(&settings.to_string())),
     };
     match result {
@@ -88,11 +96,25 @@ fn serve(settings: &Settings, config: &ServerConfig) -> Result<(), Stopped> {
     for name in settings.other_databases() {
         tracing::warn!("setting `{name}` is ignored: `database` says where sessions are kept");
     }
+    to_its_end(serve::run(config, |addresses| announce(config, addresses)))
+}
+
+fn migrate(config: &ServerConfig) -> Result<(), Stopped> {
+    telemetry::start(config.log_level, config.log_format);
+    to_its_end(serve::migrate(config))?;
+    show(&format!(
+        "the schema in {} is up to date\n",
+        config.database
+    ));
+    Ok(())
+}
+
+fn to_its_end(work: impl Future<Output = Result<(), ServeError>>) -> Result<(), Stopped> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let runtime = runtime.map_err(|why| (1, format!("cannot start: {why}")))?;
-    let ran = runtime.block_on(serve::run(config, |addresses| announce(config, addresses)));
+    let ran = runtime.block_on(work);
     ran.map_err(|error| (error.exit_code(), Chain(&error).to_string()))
 }
 

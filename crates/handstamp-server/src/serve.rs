@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum_server::Handle;
 use handstamp::storage::memory::MemoryStorage;
+use handstamp::storage::postgres::{PostgresOptions, PostgresStorage};
 use handstamp::storage::sqlite::SqliteStorage;
 use handstamp::storage::{Storage, StorageError};
 use handstamp::{AppId, Engine, Failure, Parts};
@@ -16,7 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::cdi;
 use crate::chain::Chain;
-use crate::settings::{DatabaseUrl, ServerConfig};
+use crate::settings::{DatabaseUrl, ServerConfig, ServerUrl};
 
 /// How long a client may take over a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -93,7 +94,7 @@ pub async fn run(
         port: config.port,
         source,
     })?;
-    let storage = open(&config.database).await?;
+    let storage = open(config).await?;
     let engine = Engine::new(Parts::with_shared_storage(storage), config.engine.clone());
     let prepared = engine.prepare(&AppId::PUBLIC).await;
     prepared.map_err(|source| ServeError::Keys {
@@ -150,19 +151,51 @@ pub async fn run(
     }
 }
 
-async fn open(url: &DatabaseUrl) -> Result<Arc<dyn Storage>, ServeError> {
-    let path = match url {
-        DatabaseUrl::Memory => return Ok(Arc::new(MemoryStorage::new())),
-        DatabaseUrl::Sqlite(path) => path.clone(),
-    };
-    let opened = tokio::task::spawn_blocking(move || SqliteStorage::open(&path)).await;
-    match opened.map_err(io::Error::other)? {
-        Ok(storage) => Ok(Arc::new(storage)),
-        Err(source) => Err(ServeError::Database {
-            url: url.clone(),
-            source,
-        }),
+/// Brings the schema in the database up to date, and does nothing else.
+///
+/// # Errors
+/// [`ServeError::Database`].
+pub async fn migrate(config: &ServerConfig) -> Result<(), ServeError> {
+    match &config.database {
+        DatabaseUrl::Postgres(url) => {
+            let options = PostgresOptions::default();
+            let migrated = PostgresStorage::migrate(url.expose(), &options).await;
+            migrated.map_err(not_opened(&config.database))
+        }
+        // A file is brought up to date by being opened.
+        DatabaseUrl::Memory | DatabaseUrl::Sqlite(_) => {
+            open(config).await?.close().await;
+            Ok(())
+        }
     }
+}
+
+async fn open(config: &ServerConfig) -> Result<Arc<dyn Storage>, ServeError> {
+    let opened = match &config.database {
+        DatabaseUrl::Memory => Ok(shared(MemoryStorage::new())),
+        DatabaseUrl::Sqlite(path) => {
+            let path = path.clone();
+            let opened = tokio::task::spawn_blocking(move || SqliteStorage::open(&path)).await;
+            opened.map_err(io::Error::other)?.map(shared)
+        }
+        DatabaseUrl::Postgres(url) => connect(url, config).await.map(shared),
+    };
+    opened.map_err(not_opened(&config.database))
+}
+
+fn shared(storage: impl Storage + 'static) -> Arc<dyn Storage> {
+    Arc::new(storage)
+}
+
+async fn connect(url: &ServerUrl, config: &ServerConfig) -> Result<PostgresStorage, StorageError> {
+    let mut options = PostgresOptions::default();
+    options.auto_migrate = config.auto_migrate;
+    PostgresStorage::connect(url.expose(), &options).await
+}
+
+fn not_opened(url: &DatabaseUrl) -> impl FnOnce(StorageError) -> ServeError {
+    let url = url.clone();
+    move |source| ServeError::Database { url, source }
 }
 
 /// Listens on every address that `host` stands for: `localhost` is two, and clients try either first.

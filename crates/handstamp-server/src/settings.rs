@@ -5,13 +5,15 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+mod database;
 mod file;
 mod table;
 mod typed;
 
+pub use database::{DatabaseUrl, ServerUrl};
 use table::{OTHER_DATABASES, Role};
 pub use table::{SETTINGS, Setting};
-pub use typed::{Cookies, DatabaseUrl, LogFormat, ServerConfig};
+pub use typed::{Cookies, LogFormat, ServerConfig};
 
 /// Where a value comes from; later ones win.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +69,8 @@ pub enum SettingsError {
     },
     /// Settings of a database that is not served, and no other to take its place.
     #[error(
-        "settings for a database that handstamp does not have: {names} ({origin}); remove them, or say by `database` where sessions are to be kept: sqlite:PATH or memory:"
+        "settings for a database that handstamp does not have, or that is not set like this: {names} ({origin}); remove them, or say by `database` where sessions are to be kept: {allowed}",
+        allowed = database::ALLOWED
     )]
     OtherDatabase {
         /// The names that were found.
@@ -238,12 +241,10 @@ fn shown(setting: &Setting, text: &str) -> String {
 
 /// The value without what must not be shown: a database's address may carry a password.
 fn masked(name: &str, text: &str) -> String {
-    match (name, text.split_once("://")) {
-        ("database", Some((scheme, rest))) => match rest.rsplit_once('@') {
-            Some((_, place)) => format!("{scheme}://***@{place}"),
-            None => text.to_owned(),
-        },
-        _ => text.to_owned(),
+    if name == "database" {
+        database::masked(text)
+    } else {
+        text.to_owned()
     }
 }
 
@@ -349,13 +350,18 @@ mysql_password: secret
                 "access_token_dynamic_signing_key_update_interval: 0.5",
                 "at least 1 h",
             ),
-            ("database: oracle:x", "must be sqlite:PATH or memory:"),
-            ("database: \"sqlite:\"", "must be sqlite:PATH or memory:"),
+            ("database: oracle:x", "must be sqlite:PATH, postgres://"),
+            ("database: \"sqlite:\"", "must be sqlite:PATH, postgres://"),
             (
                 "mysql_user: root
 mysql_port: 1",
-                "does not have: mysql_port, mysql_user",
+                "not set like this: mysql_port, mysql_user",
             ),
+            (
+                "postgresql_user: root",
+                "are to be kept: sqlite:PATH, postgres://",
+            ),
+            ("auto_migrate: perhaps", "must be true or false"),
             ("log_format: xml", "text or json"),
             ("log_level: LOUD", "DEBUG, INFO, WARN, ERROR or NONE"),
             ("refresh_api_path: refresh", "a path that begins with /"),
@@ -379,15 +385,39 @@ mysql_port: 1",
             "{shown}"
         );
         assert!(shown.contains("# flag --database"), "{shown}");
+        let wrong = collect("database: postgrse://me:secret@db/x", &[], &[]);
+        let told = wrong.unwrap_err().to_string();
+        assert!(!told.contains("secret"), "{told}");
+        let right = collect("database: postgres://me:secret@db/x", &[], &[]).unwrap();
+        assert!(!format!("{right:?}").contains("secret"));
+    }
+
+    #[test]
+    fn the_old_core_s_names_for_the_database_work() {
+        let name = "POSTGRESQL_CONNECTION_URI";
+        let env = &[(name, "postgresql://me:secret@db/x")][..];
+        for config in [
+            collect("", env, &[]),
+            collect("database: 'memory:'", env, &[]),
+            collect(
+                "postgresql_connection_uri: postgresql://me:secret@db/x",
+                &[],
+                &[],
+            ),
+        ] {
+            let config = config.unwrap();
+            assert_eq!(config.database.to_string(), "postgresql://***@db/x");
+            assert!(config.auto_migrate);
+        }
     }
 
     #[test]
     fn a_password_is_not_shown_in_an_error_either() {
-        let error = collect("", &[("DATABASE", "postgres://me:secret@db/x")], &[])
+        let error = collect("", &[("DATABASE", "oracle://me:secret@db/x")], &[])
             .unwrap_err()
             .to_string();
         assert!(
-            !error.contains("secret") && error.contains("postgres://***@db/x"),
+            !error.contains("secret") && error.contains("oracle://***@db/x"),
             "{error}"
         );
     }

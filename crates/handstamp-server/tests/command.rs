@@ -204,8 +204,13 @@ fn a_database_that_cannot_be_opened_is_said_plainly_and_why() {
         ("notes.txt", "file is not a database"),
         ("other.db", "database of another program"),
         ("newer.db", "written by a newer version of handstamp"),
+        ("postgres://127.0.0.1:1/sessions", "Connection refused"),
     ] {
-        let url = format!("sqlite:{name}");
+        let url = if name.contains("://") {
+            name.to_owned()
+        } else {
+            format!("sqlite:{name}")
+        };
         let output = run(folder.path(), &["serve", "--port", "0", "--database", &url]);
         let log = text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{log}");
@@ -255,6 +260,32 @@ fn a_failed_request_is_logged_with_its_place_and_cause() {
     for part in ["ERROR", "method=POST", "path=\"/session\"", "no such table"] {
         assert!(line.contains(part), "{part} is not in {line}");
     }
+}
+
+#[test]
+fn a_password_is_said_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = "postgres://me:canary@127.0.0.1:1/x";
+    for arguments in [
+        &["serve", "--port", "0", "--database", url][..],
+        &["migrate", "--database", url],
+        &["config", "--database", url],
+        &["config", "--database", "postgrse://me:canary@db/x"],
+    ] {
+        let output = run(folder.path(), arguments);
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(told.contains("***@") && !told.contains("canary"), "{told}");
+    }
+}
+
+#[test]
+fn a_file_is_brought_up_to_date_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["migrate", "--database", "sqlite:new.db"]);
+    assert_eq!(output.status.code(), Some(0));
+    let told = text(&output.stdout);
+    assert_eq!(told, "the schema in sqlite:new.db is up to date\n");
+    assert!(folder.path().join("new.db").is_file());
 }
 
 #[test]

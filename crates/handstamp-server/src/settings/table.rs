@@ -60,10 +60,18 @@ pub const SETTINGS: &[Setting] = &[
         env: &["SUPERTOKENS_PORT"],
         ..used("port", "3567", "the port to listen on; 0 takes a free one")
     },
+    Setting {
+        alias: Some("postgresql_connection_uri"),
+        ..used(
+            "database",
+            "sqlite:handstamp.db",
+            "where sessions are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, or memory: to forget them with the process",
+        )
+    },
     used(
-        "database",
-        "sqlite:handstamp.db",
-        "where sessions are kept: sqlite:PATH, or memory: to forget them with the process",
+        "auto_migrate",
+        "true",
+        "whether the start brings an older schema in PostgreSQL up to date; if not, `handstamp migrate` does",
     ),
     used(
         "access_token_validity",

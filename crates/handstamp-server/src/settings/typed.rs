@@ -7,6 +7,7 @@ use std::time::Duration;
 use handstamp::Config;
 use tracing::level_filters::LevelFilter;
 
+use super::database::{ALLOWED, DatabaseUrl};
 use super::{Found, Origin, Settings, SettingsError, masked};
 
 /// How the server runs.
@@ -18,6 +19,8 @@ pub struct ServerConfig {
     pub port: u16,
     /// Where sessions are kept.
     pub database: DatabaseUrl,
+    /// Whether an older schema on a database server is brought up to date at the start.
+    pub auto_migrate: bool,
     /// What the engine goes by.
     pub engine: Config,
     /// Whether sessions of protocol 1.0 have anti-CSRF tokens.
@@ -47,45 +50,6 @@ pub struct Cookies {
     pub access_path: String,
     /// The path of the refresh token's cookie.
     pub refresh_path: String,
-}
-
-/// Where sessions are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DatabaseUrl {
-    /// In the process; forgotten when it ends.
-    Memory,
-    /// In one file.
-    Sqlite(PathBuf),
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text.split_once(':') {
-            Some(("memory", "")) => Ok(Self::Memory),
-            // What SQLite itself would take for a database in memory is not one of a file of that name.
-            Some(("sqlite", path)) if !path.is_empty() && !path.ends_with(":memory:") => {
-                // Both sqlite:PATH and sqlite://PATH are about.
-                Ok(Self::Sqlite(
-                    path.strip_prefix("//")
-                        .filter(|path| !path.is_empty())
-                        .unwrap_or(path)
-                        .into(),
-                ))
-            }
-            _ => Err(()),
-        }
-    }
-}
-
-impl std::fmt::Display for DatabaseUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory:"),
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-        }
-    }
 }
 
 /// How log lines are written.
@@ -189,9 +153,8 @@ impl TryFrom<&Settings> for ServerConfig {
             port: read.required("port", "a port number from 0 to 65535", |text| {
                 text.parse().ok()
             })?,
-            database: read.required("database", "sqlite:PATH or memory:", |text| {
-                text.parse().ok()
-            })?,
+            database: read.required("database", ALLOWED, |text| text.parse().ok())?,
+            auto_migrate: read.flag("auto_migrate")?,
             engine: engine(&read)?,
             anti_csrf: read.flag("enable_anti_csrf")?,
             blacklisting: read.flag("access_token_blacklisting")?,
