@@ -2,7 +2,11 @@
 //
 //     npm install && npm start
 //
-// CORE_PORT and PORT choose other ports, for the session server and for this program.
+// CORE_PORT and PORT choose other ports, for the session server and for this program. To try it with curl, which keeps cookies of
+// plain http only if they are not marked secure, start the server with COOKIE_SECURE=false, and then:
+//
+//     curl -i -c jar -X POST 'http://localhost:8080/login?user=ada'
+//     curl -b jar -H "anti-csrf: <the value of that header in the answer>" http://localhost:8080/visit
 const express = require("express");
 const SuperTokens = require("supertokens-node");
 

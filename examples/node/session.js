@@ -21,4 +21,7 @@ async function main() {
   await supertokens.revokeSessionUsingSessionHandle(renewed.session.handle);
 }
 
-main();
+main().catch((error) => {
+  console.error(error.err ?? error); // the SDK wraps what went wrong
+  process.exitCode = 1;
+});

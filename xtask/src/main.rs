@@ -3,6 +3,7 @@
 mod bench;
 mod lint;
 mod node;
+mod postgres;
 mod steps;
 mod test;
 
@@ -13,10 +14,13 @@ use anyhow::Result;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test   run every test there is: Rust, then the SDK and protocol suites against the release build
+  test   run every test there is: Rust, with a PostgreSQL server of its own; then the SDK and protocol suites against
+         the release build
   lint   formatting, clippy, documentation, features, dependencies
   bench  what operations cost beside the machine's limits, written to docs/benchmarks.md
          [--seconds N] per measurement, [--sessions N] stored for the last part
+  postgres PROGRAM [ARGUMENT..]
+         run a program while a PostgreSQL server is there, named in HANDSTAMP_TEST_POSTGRES
 
 `cargo xtask test` looks at CRASH_ROUNDS and CRASH_SEED: how often the server is killed, and a run to repeat.";
 
@@ -27,6 +31,7 @@ fn main() -> Result<ExitCode> {
         ["test"] => test::run_all()?,
         ["lint"] => lint::run_all(),
         ["bench", options @ ..] => bench::run_with(options)?,
+        ["postgres", program, arguments @ ..] => postgres::run_with(program, arguments)?,
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             true

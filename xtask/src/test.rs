@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use crate::node;
+use crate::postgres::Server;
 use crate::steps::{Steps, cargo, run};
 
 /// Answers whether all passed.
@@ -21,14 +22,19 @@ pub(crate) fn run_all() -> Result<bool> {
         node::provide()?;
         node::install_packages()
     });
-    steps.step("Rust tests", || {
-        run(&mut cargo(&[
-            "test",
-            "--workspace",
-            "--all-features",
-            "--no-fail-fast",
-        ]))
+    let mut postgres = None;
+    steps.step("PostgreSQL server", || {
+        postgres = Some(Server::start()?);
+        Ok(())
     });
+    steps.step("Rust tests", || {
+        let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
+        if let Some(server) = &postgres {
+            tests.env("HANDSTAMP_TEST_POSTGRES", server.url());
+        }
+        run(&mut tests)
+    });
+    drop(postgres);
     let built = steps.step("release build", || {
         run(
             cargo(&["build", "--release", "--package", "handstamp-server"])

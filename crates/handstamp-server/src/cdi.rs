@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use handstamp::{Engine, Failure};
+use handstamp::Engine;
 
 use crate::settings::{Cookies, ServerConfig};
 
@@ -44,12 +44,6 @@ impl Cdi {
             blacklisting: config.blacklisting,
             config_file: config.file.clone(),
         }
-    }
-
-    /// Logs what an SDK is told nothing of.
-    fn report(failure: &Failure) {
-        let cause = std::error::Error::source(failure).map(ToString::to_string);
-        tracing::error!(error = %failure, cause, "a request failed");
     }
 }
 

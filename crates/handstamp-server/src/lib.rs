@@ -2,6 +2,7 @@
 //! [`serve::run`].
 
 pub mod cdi;
+pub mod chain;
 pub mod serve;
 pub mod settings;
 pub mod telemetry;

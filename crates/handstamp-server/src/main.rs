@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use handstamp_server::chain::Chain;
+use handstamp_server::serve::ServeError;
 use handstamp_server::settings::{ServerConfig, Settings, SettingsError};
 use handstamp_server::{cdi, serve, telemetry};
 
@@ -14,7 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A session server that speaks the core protocol of SuperTokens.
 #[derive(Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(name = "handstamp", version, after_help = EXIT_CODES)]
 struct Command {
     #[command(subcommand)]
     action: Action,
@@ -24,6 +26,8 @@ struct Command {
 enum Action {
     /// Starts the server
     Serve(Flags),
+    /// Brings the database's schema up to date
+    Migrate(Flags),
     /// Shows all settings, what they are and where that comes from
     Config(Flags),
 }
@@ -40,8 +44,12 @@ struct Flags {
     /// The port to listen on; 0 takes a free one
     #[arg(long)]
     port: Option<String>,
-    /// Where sessions are kept: sqlite:PATH or memory:
-    #[arg(long, value_name = "URL")]
+    // Not as documentation, where the address would have to stand in brackets.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Where sessions are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or memory:"
+    )]
     database: Option<String>,
 }
 
@@ -53,6 +61,7 @@ fn main() -> ExitCode {
         Action::Serve(flags) => {
             settings(flags).and_then(|(settings, config)| serve(&settings, &config))
         }
+        Action::Migrate(flags) => settings(flags).and_then(|(_, config)| migrate(&config)),
         Action::Config(flags) => settings(flags).map(|(settings, _)| show(&settings.to_string())),
     };
     match result {
@@ -68,13 +77,13 @@ type Stopped = (u8, String);
 
 fn settings(flags: Flags) -> Result<(Settings, ServerConfig), Stopped> {
     let wrong = |error: SettingsError| (WRONG_SETTINGS, error.to_string());
-    let env = |name: &str| std::env::var(name).ok();
     let given = [
         ("host", flags.host),
         ("port", flags.port),
         ("database", flags.database),
     ];
-    let settings = Settings::collect(flags.config.as_deref(), env, given).map_err(wrong)?;
+    let settings =
+        Settings::collect(flags.config.as_deref(), std::env::vars_os(), given).map_err(wrong)?;
     let config = ServerConfig::try_from(&settings).map_err(wrong)?;
     Ok((settings, config))
 }
@@ -84,12 +93,29 @@ fn serve(settings: &Settings, config: &ServerConfig) -> Result<(), Stopped> {
     for (setting, found) in settings.relics() {
         tracing::warn!(origin = %found.origin, "setting `{}` is ignored: {}", setting.name, setting.help);
     }
+    for name in settings.other_databases() {
+        tracing::warn!("setting `{name}` is ignored: `database` says where sessions are kept");
+    }
+    to_its_end(serve::run(config, |addresses| announce(config, addresses)))
+}
+
+fn migrate(config: &ServerConfig) -> Result<(), Stopped> {
+    telemetry::start(config.log_level, config.log_format);
+    to_its_end(serve::migrate(config))?;
+    show(&format!(
+        "the schema in {} is up to date\n",
+        config.database
+    ));
+    Ok(())
+}
+
+fn to_its_end(work: impl Future<Output = Result<(), ServeError>>) -> Result<(), Stopped> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let runtime = runtime.map_err(|why| (1, format!("cannot start: {why}")))?;
-    let ran = runtime.block_on(serve::run(config, |addresses| announce(config, addresses)));
-    ran.map_err(|error| (error.exit_code(), error.to_string()))
+    let ran = runtime.block_on(work);
+    ran.map_err(|error| (error.exit_code(), Chain(&error).to_string()))
 }
 
 fn announce(config: &ServerConfig, addresses: &[SocketAddr]) {

@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use axum_server::Handle;
 use handstamp::storage::memory::MemoryStorage;
+use handstamp::storage::postgres::{PostgresOptions, PostgresStorage};
 use handstamp::storage::sqlite::SqliteStorage;
 use handstamp::storage::{Storage, StorageError};
 use handstamp::{AppId, Engine, Failure, Parts};
 use hyper_util::rt::TokioTimer;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::cdi;
-use crate::settings::{DatabaseUrl, ServerConfig};
+use crate::chain::Chain;
+use crate::settings::{DatabaseUrl, ServerConfig, ServerUrl};
 
 /// How long a client may take over a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,37 +27,37 @@ const KEYS_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 const SWEEP_BATCH: u32 = 500;
 
-/// Why a server did not start, or did not end well.
+/// Why a server did not start, or did not end well. What lies behind it is its source.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The database cannot be used.
-    #[error("cannot open the database {url}: {error}")]
+    #[error("cannot open the database {url}")]
     Database {
         /// Which one.
         url: DatabaseUrl,
         /// The reason.
-        error: StorageError,
+        source: StorageError,
     },
     /// The database was opened, and then did not give or take the keys.
-    #[error("cannot prepare the signing keys in {url}: {error}")]
+    #[error("cannot prepare the signing keys in {url}")]
     Keys {
         /// Which database.
         url: DatabaseUrl,
         /// The reason.
-        error: Failure,
+        source: Failure,
     },
     /// Nobody can connect.
-    #[error("cannot listen on {host}:{port}: {error}{}", hint(.error))]
+    #[error("cannot listen on {host}:{port}{}", hint(.source))]
     Listen {
         /// Where.
         host: String,
         /// At which port.
         port: u16,
         /// The reason.
-        error: io::Error,
+        source: io::Error,
     },
     /// A server that ran stopped by itself.
-    #[error("the server failed: {0}")]
+    #[error("the server failed")]
     Server(#[from] io::Error),
 }
 
@@ -87,17 +89,17 @@ pub async fn run(
     config: &ServerConfig,
     ready: impl FnOnce(&[SocketAddr]),
 ) -> Result<(), ServeError> {
-    let listeners = listen(&config.host, config.port).map_err(|error| ServeError::Listen {
+    let listeners = listen(&config.host, config.port).map_err(|source| ServeError::Listen {
         host: config.host.clone(),
         port: config.port,
-        error,
+        source,
     })?;
-    let storage = open(&config.database).await?;
+    let storage = open(config).await?;
     let engine = Engine::new(Parts::with_shared_storage(storage), config.engine.clone());
     let prepared = engine.prepare(&AppId::PUBLIC).await;
-    prepared.map_err(|error| ServeError::Keys {
+    prepared.map_err(|source| ServeError::Keys {
         url: config.database.clone(),
-        error,
+        source,
     })?;
 
     let router = cdi::router(engine.clone(), config);
@@ -116,7 +118,10 @@ pub async fn run(
             .header_read_timeout(HEAD_TIMEOUT);
         servers.spawn(server.serve(router.clone().into_make_service()));
     }
-    let upkeep = tokio::spawn(look_after(engine.clone()));
+    let upkeep = [
+        tokio::spawn(tend_keys(engine.clone())),
+        tokio::spawn(sweep(engine.clone())),
+    ];
     let mut stop = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -130,8 +135,13 @@ pub async fn run(
     };
     tracing::info!(in_flight = handle.connection_count(), "stopping");
     handle.graceful_shutdown(Some(config.shutdown_timeout));
-    upkeep.abort();
-    while servers.join_next().await.is_some() {}
+    upkeep.iter().for_each(JoinHandle::abort);
+    tokio::select! {
+        () = async { while servers.join_next().await.is_some() {} } => {}
+        // Asked twice, it does not wait for anybody; what was acknowledged is on the disk.
+        _ = stop.0.recv() => {}
+        _ = stop.1.recv() => {}
+    }
     engine.close().await;
     tracing::info!("stopped");
     match ended {
@@ -141,74 +151,194 @@ pub async fn run(
     }
 }
 
-async fn open(url: &DatabaseUrl) -> Result<Arc<dyn Storage>, ServeError> {
-    let path = match url {
-        DatabaseUrl::Memory => return Ok(Arc::new(MemoryStorage::new())),
-        DatabaseUrl::Sqlite(path) => path.clone(),
-    };
-    let opened = tokio::task::spawn_blocking(move || SqliteStorage::open(&path)).await;
-    match opened.map_err(io::Error::other)? {
-        Ok(storage) => Ok(Arc::new(storage)),
-        Err(error) => Err(ServeError::Database {
-            url: url.clone(),
-            error,
-        }),
+/// Brings the schema in the database up to date, and does nothing else.
+///
+/// # Errors
+/// [`ServeError::Database`].
+pub async fn migrate(config: &ServerConfig) -> Result<(), ServeError> {
+    match &config.database {
+        DatabaseUrl::Postgres(url) => {
+            let options = PostgresOptions::default();
+            let migrated = PostgresStorage::migrate(url.expose(), &options).await;
+            migrated.map_err(not_opened(&config.database))
+        }
+        // A file is brought up to date by being opened.
+        DatabaseUrl::Memory | DatabaseUrl::Sqlite(_) => {
+            open(config).await?.close().await;
+            Ok(())
+        }
     }
+}
+
+async fn open(config: &ServerConfig) -> Result<Arc<dyn Storage>, ServeError> {
+    let opened = match &config.database {
+        DatabaseUrl::Memory => Ok(shared(MemoryStorage::new())),
+        DatabaseUrl::Sqlite(path) => {
+            let path = path.clone();
+            let opened = tokio::task::spawn_blocking(move || SqliteStorage::open(&path)).await;
+            opened.map_err(io::Error::other)?.map(shared)
+        }
+        DatabaseUrl::Postgres(url) => connect(url, config).await.map(shared),
+    };
+    opened.map_err(not_opened(&config.database))
+}
+
+fn shared(storage: impl Storage + 'static) -> Arc<dyn Storage> {
+    Arc::new(storage)
+}
+
+async fn connect(url: &ServerUrl, config: &ServerConfig) -> Result<PostgresStorage, StorageError> {
+    let mut options = PostgresOptions::default();
+    options.auto_migrate = config.auto_migrate;
+    PostgresStorage::connect(url.expose(), &options).await
+}
+
+fn not_opened(url: &DatabaseUrl) -> impl FnOnce(StorageError) -> ServeError {
+    let url = url.clone();
+    move |source| ServeError::Database { url, source }
 }
 
 /// Listens on every address that `host` stands for: `localhost` is two, and clients try either first.
 fn listen(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
+    // An IPv6 address is often written as in a URL.
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    bind_all((bare, port).to_socket_addrs()?, port, |address| {
+        TcpListener::bind(address)
+    })
+}
+
+/// Binds what can be bound. A machine without IPv6 may still have a name for it, so one address is enough; but an address that
+/// somebody else has, or that is not for us, is what the operator must hear of.
+fn bind_all(
+    addresses: impl Iterator<Item = SocketAddr>,
+    mut port: u16,
+    bind: impl Fn(SocketAddr) -> io::Result<TcpListener>,
+) -> io::Result<Vec<TcpListener>> {
     let mut listeners: Vec<TcpListener> = Vec::new();
-    let mut port = port;
-    for mut address in (host, port).to_socket_addrs()? {
+    let mut skipped = io::Error::new(
+        io::ErrorKind::AddrNotAvailable,
+        "no address goes by that name",
+    );
+    for mut address in addresses {
         address.set_port(port);
-        match TcpListener::bind(address) {
+        match bind(address) {
             Ok(listener) => {
                 listener.set_nonblocking(true)?;
                 // With port 0 the first address draws one, and the others follow.
                 port = listener.local_addr()?.port();
                 listeners.push(listener);
             }
-            // A machine without IPv6 may still have a name for it.
-            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
-            Err(error) => return Err(error),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                return Err(error);
+            }
+            Err(error) => skipped = error,
         }
     }
     if listeners.is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::AddrNotAvailable,
-            "no address of this machine goes by that name",
-        ));
+        Err(skipped)
+    } else {
+        Ok(listeners)
     }
-    Ok(listeners)
 }
 
-/// Keys and sweeping. What fails here is tried again at the next turn.
-async fn look_after(engine: Engine) {
-    let mut keys = tokio::time::interval(KEYS_EVERY);
-    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+/// Looks after the keys. What fails is tried again at the next turn.
+async fn tend_keys(engine: Engine) {
+    let mut turns = every(KEYS_EVERY);
     loop {
-        let failed = tokio::select! {
-            _ = keys.tick() => engine.tend_keys().await.err(),
-            _ = sweep.tick() => sweep_all(&engine).await.err(),
+        turns.tick().await;
+        if let Err(error) = engine.tend_keys().await {
+            tracing::error!(error = %Chain(&error), "keys were not looked after; they will be at the next turn");
+        }
+    }
+}
+
+/// Forgets sessions that have ended, a batch at a time. What fails is tried again at the next turn.
+async fn sweep(engine: Engine) {
+    let mut turns = every(SWEEP_EVERY);
+    loop {
+        turns.tick().await;
+        let mut swept = 0;
+        let ended = loop {
+            match engine.sweep(SWEEP_BATCH).await {
+                Ok(batch) => {
+                    swept += batch;
+                    if batch < SWEEP_BATCH {
+                        break Ok(());
+                    }
+                }
+                Err(error) => break Err(error),
+            }
         };
-        if let Some(error) = failed {
-            tracing::error!(%error, "upkeep failed; it will be tried again");
+        if swept > 0 {
+            tracing::info!(swept, "ended sessions forgotten");
+        }
+        if let Err(error) = ended {
+            tracing::error!(error = %Chain(&error), "ended sessions were not swept; they will be at the next turn");
         }
     }
 }
 
-async fn sweep_all(engine: &Engine) -> Result<(), Failure> {
-    let mut swept = 0;
-    loop {
-        let batch = engine.sweep(SWEEP_BATCH).await?;
-        swept += batch;
-        if batch < SWEEP_BATCH {
-            break;
+/// Turns that do not catch up with those that were missed.
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut turns = tokio::time::interval(period);
+    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses() -> impl Iterator<Item = SocketAddr> {
+        ["[::1]:0", "127.0.0.1:0"]
+            .into_iter()
+            .map(|text| text.parse().unwrap())
+    }
+
+    #[test]
+    fn one_address_that_is_there_is_enough() {
+        let bind = |address: SocketAddr| {
+            if address.is_ipv6() {
+                Err(io::Error::from_raw_os_error(97))
+            } else {
+                TcpListener::bind(address)
+            }
+        };
+        assert_eq!(bind_all(addresses(), 0, bind).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_address_that_somebody_has_is_not_passed_over() {
+        for kind in [io::ErrorKind::AddrInUse, io::ErrorKind::PermissionDenied] {
+            let bind = |address: SocketAddr| {
+                if address.is_ipv6() {
+                    Err(kind.into())
+                } else {
+                    TcpListener::bind(address)
+                }
+            };
+            assert_eq!(bind_all(addresses(), 0, bind).unwrap_err().kind(), kind);
         }
     }
-    if swept > 0 {
-        tracing::info!(swept, "ended sessions forgotten");
+
+    #[test]
+    fn without_any_address_the_last_reason_is_given() {
+        let bind = |_| Err(io::Error::from_raw_os_error(97));
+        assert_eq!(
+            bind_all(addresses(), 0, bind).unwrap_err().raw_os_error(),
+            Some(97)
+        );
+        assert_eq!(
+            bind_all(std::iter::empty(), 0, bind).unwrap_err().kind(),
+            io::ErrorKind::AddrNotAvailable
+        );
     }
-    Ok(())
 }

@@ -1,16 +1,19 @@
 //! The settings: what there is, where each value comes from, and what they add up to.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+mod database;
 mod file;
 mod table;
 mod typed;
 
+pub use database::{DatabaseUrl, ServerUrl};
 use table::{OTHER_DATABASES, Role};
 pub use table::{SETTINGS, Setting};
-pub use typed::{Cookies, DatabaseUrl, LogFormat, ServerConfig};
+pub use typed::{Cookies, LogFormat, ServerConfig};
 
 /// Where a value comes from; later ones win.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,15 +67,22 @@ pub enum SettingsError {
         /// Where.
         origin: Origin,
     },
-    /// A setting of a database that is not served.
+    /// Settings of a database that is not served, and no other to take its place.
     #[error(
-        "setting `{name}` ({origin}) is for a database that handstamp does not have; `database` may be sqlite:PATH or memory:"
+        "settings for a database that handstamp does not have, or that is not set like this: {names} ({origin}); remove them, or say by `database` where sessions are to be kept: {allowed}",
+        allowed = database::ALLOWED
     )]
     OtherDatabase {
-        /// The name that was found.
-        name: String,
+        /// The names that were found.
+        names: String,
         /// Where.
         origin: Origin,
+    },
+    /// An environment variable that is not text.
+    #[error("the environment variable {name} is not UTF-8 text")]
+    NotText {
+        /// Which one.
+        name: String,
     },
     /// A value that the setting cannot have.
     #[error("setting `{name}` is {value:?} ({origin}), but must be {allowed}")]
@@ -92,70 +102,95 @@ pub enum SettingsError {
 #[derive(Debug)]
 pub struct Settings {
     found: BTreeMap<&'static str, Found>,
+    /// Settings of databases that are not served, passed over.
+    other_databases: Vec<String>,
     file: Option<PathBuf>,
 }
 
 impl Settings {
-    /// Collects the values of `file`, of the environment as `env` reads it, and of `flags`.
+    /// Collects the values of `file`, of the environment and of `flags`.
     ///
     /// # Errors
-    /// When the file cannot be read, or holds what is not a setting.
+    /// When the file cannot be read, or holds what is not a setting; when a setting's environment variable is not text.
     pub fn collect(
         file: Option<&Path>,
-        env: impl Fn(&str) -> Option<String>,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
         flags: impl IntoIterator<Item = (&'static str, Option<String>)>,
     ) -> Result<Self, SettingsError> {
-        let mut found = BTreeMap::new();
+        let mut settings = Self {
+            found: BTreeMap::new(),
+            other_databases: Vec::new(),
+            file: None,
+        };
         for setting in SETTINGS
             .iter()
             .filter(|setting| !setting.default.is_empty())
         {
-            found.insert(
-                setting.name,
-                Found {
-                    text: setting.default.to_owned(),
-                    origin: Origin::Default,
-                },
-            );
+            settings.take(setting.name, setting.default.to_owned(), Origin::Default);
         }
-        let file = match file {
-            Some(path) => {
-                for (name, text) in file::read(path)? {
-                    let origin = Origin::File(path.to_owned());
-                    let Some(setting) = SETTINGS.iter().find(|setting| setting.is_named(&name))
-                    else {
-                        let other = OTHER_DATABASES
-                            .iter()
-                            .any(|prefix| name.starts_with(prefix));
-                        return Err(if other {
-                            SettingsError::OtherDatabase { name, origin }
-                        } else {
-                            SettingsError::Unknown { name, origin }
-                        });
-                    };
-                    found.insert(setting.name, Found { text, origin });
-                }
-                Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+        if let Some(path) = file {
+            settings.take_file(path)?;
+        }
+        let env: BTreeMap<String, OsString> = env
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .collect();
+        for setting in SETTINGS {
+            if let Some((name, text)) = setting.in_env(&env)? {
+                settings.take(setting.name, text, Origin::Environment(name));
             }
-            None => None,
-        };
-        found.extend(
-            SETTINGS
-                .iter()
-                .filter_map(|setting| Some((setting.name, setting.in_env(&env)?))),
-        );
+        }
         for (name, text) in flags {
             if let Some(text) = text {
-                found.insert(
-                    name,
-                    Found {
-                        text,
-                        origin: Origin::Flag(name),
-                    },
-                );
+                settings.take(name, text, Origin::Flag(name));
             }
         }
-        Ok(Self { found, file })
+        settings.check_other_databases()?;
+        Ok(settings)
+    }
+
+    fn take(&mut self, name: &'static str, text: String, origin: Origin) {
+        self.found.insert(name, Found { text, origin });
+    }
+
+    fn take_file(&mut self, path: &Path) -> Result<(), SettingsError> {
+        for (name, text) in file::read(path)? {
+            let origin = Origin::File(path.to_owned());
+            if let Some(setting) = SETTINGS.iter().find(|setting| setting.is_named(&name)) {
+                self.take(setting.name, text, origin);
+            } else if OTHER_DATABASES
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+            {
+                self.other_databases.push(name);
+            } else {
+                return Err(SettingsError::Unknown { name, origin });
+            }
+        }
+        self.file = Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+        Ok(())
+    }
+
+    /// Whoever has settings of another database expects their sessions to be kept there, unless they say otherwise.
+    fn check_other_databases(&self) -> Result<(), SettingsError> {
+        let chosen = self
+            .found
+            .get("database")
+            .is_some_and(|found| found.origin != Origin::Default);
+        if self.other_databases.is_empty() || chosen {
+            return Ok(());
+        }
+        let origin = self.file.clone().map_or(Origin::Default, Origin::File);
+        Err(SettingsError::OtherDatabase {
+            names: self.other_databases.join(", "),
+            origin,
+        })
+    }
+
+    /// Settings of databases that are not served, passed over because `database` says where sessions are kept.
+    #[must_use]
+    pub fn other_databases(&self) -> &[String] {
+        &self.other_databases
     }
 
     /// Settings that were given and mean nothing here, for a word in the log.
@@ -193,20 +228,23 @@ impl fmt::Display for Settings {
     }
 }
 
-/// The value as it may be shown: a database's address may carry a password.
+/// The value as it may be shown in the form of a configuration file.
 fn shown(setting: &Setting, text: &str) -> String {
-    let masked = match (setting.name, text.split_once("://")) {
-        ("database", Some((scheme, rest))) => match rest.rsplit_once('@') {
-            Some((_, place)) => format!("{scheme}://***@{place}"),
-            None => text.to_owned(),
-        },
-        _ => text.to_owned(),
-    };
+    let masked = masked(setting.name, text);
     let is_plain = masked.parse::<f64>().is_ok() || masked.parse::<bool>().is_ok();
     if is_plain {
         masked
     } else {
         serde_json::to_string(&masked).unwrap_or_default()
+    }
+}
+
+/// The value without what must not be shown: a database's address may carry a password.
+fn masked(name: &str, text: &str) -> String {
+    if name == "database" {
+        database::masked(text)
+    } else {
+        text.to_owned()
     }
 }
 
@@ -223,11 +261,9 @@ mod tests {
     ) -> Result<ServerConfig, SettingsError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(yaml.as_bytes()).unwrap();
-        let env = |name: &str| {
-            env.iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
-        };
+        let env = env
+            .iter()
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let flags = flags
             .iter()
             .map(|(name, value)| (*name, Some((*value).to_owned())));
@@ -272,8 +308,12 @@ cookie_secure:
 max_server_pool_size: 10
 info_log_path: \"null\"
 error_log_path: null
+mysql_config_version: 0
+mysql_user: root
+mysql_password: secret
 ";
-        let config = collect(old, &[], &[]).unwrap();
+        collect(old, &[], &[]).unwrap_err();
+        let config = collect(old, &[], &[("database", "memory:")]).unwrap();
         assert_eq!(config.cookies.domain.as_deref(), Some("api.example.com"));
         assert_eq!(config.cookies.refresh_path, "/refresh");
         assert!(config.cookies.secure, "null is not set");
@@ -310,12 +350,18 @@ error_log_path: null
                 "access_token_dynamic_signing_key_update_interval: 0.5",
                 "at least 1 h",
             ),
-            ("database: oracle:x", "must be sqlite:PATH or memory:"),
-            ("database: \"sqlite:\"", "must be sqlite:PATH or memory:"),
+            ("database: oracle:x", "must be sqlite:PATH, postgres://"),
+            ("database: \"sqlite:\"", "must be sqlite:PATH, postgres://"),
             (
-                "mysql_user: root",
-                "is for a database that handstamp does not have",
+                "mysql_user: root
+mysql_port: 1",
+                "not set like this: mysql_port, mysql_user",
             ),
+            (
+                "postgresql_user: root",
+                "are to be kept: sqlite:PATH, postgres://",
+            ),
+            ("auto_migrate: perhaps", "must be true or false"),
             ("log_format: xml", "text or json"),
             ("log_level: LOUD", "DEBUG, INFO, WARN, ERROR or NONE"),
             ("refresh_api_path: refresh", "a path that begins with /"),
@@ -333,13 +379,80 @@ error_log_path: null
     #[test]
     fn a_password_is_not_shown() {
         let flags = [("database", Some("postgres://me:secret@db/x".to_owned()))];
-        let shown = Settings::collect(None, |_| None, flags)
-            .unwrap()
-            .to_string();
+        let shown = Settings::collect(None, [], flags).unwrap().to_string();
         assert!(
             !shown.contains("secret") && shown.contains("postgres://***@db/x"),
             "{shown}"
         );
         assert!(shown.contains("# flag --database"), "{shown}");
+        let wrong = collect("database: postgrse://me:secret@db/x", &[], &[]);
+        let told = wrong.unwrap_err().to_string();
+        assert!(!told.contains("secret"), "{told}");
+        let right = collect("database: postgres://me:secret@db/x", &[], &[]).unwrap();
+        assert!(!format!("{right:?}").contains("secret"));
+    }
+
+    #[test]
+    fn the_old_core_s_names_for_the_database_work() {
+        let name = "POSTGRESQL_CONNECTION_URI";
+        let env = &[(name, "postgresql://me:secret@db/x")][..];
+        for config in [
+            collect("", env, &[]),
+            collect("database: 'memory:'", env, &[]),
+            collect(
+                "postgresql_connection_uri: postgresql://me:secret@db/x",
+                &[],
+                &[],
+            ),
+        ] {
+            let config = config.unwrap();
+            assert_eq!(config.database.to_string(), "postgresql://***@db/x");
+            assert!(config.auto_migrate);
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown_in_an_error_either() {
+        let error = collect("", &[("DATABASE", "oracle://me:secret@db/x")], &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            !error.contains("secret") && error.contains("oracle://***@db/x"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn every_setting_has_a_variable_of_its_own_name_and_one_with_a_prefix() {
+        let both = [
+            ("ACCESS_TOKEN_VALIDITY", "7"),
+            ("HANDSTAMP_ACCESS_TOKEN_VALIDITY", "8"),
+        ];
+        for (env, seconds) in [(&both[..1], 7), (&both[1..], 8), (&both[..], 8)] {
+            let config = collect("", env, &[]).unwrap();
+            assert_eq!(config.engine.access_token_validity().as_secs(), seconds);
+        }
+        // Kubernetes puts this into the environment when a service has our name.
+        assert_eq!(
+            collect("", &[("HANDSTAMP_PORT", "tcp://10.0.0.1:3567")], &[])
+                .unwrap()
+                .port,
+            3567
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_text_is_not_passed_over() {
+        use std::os::unix::ffi::OsStringExt;
+        let value = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        let env = [(OsString::from("DATABASE"), value(b"sqlite:\xff"))];
+        let error = Settings::collect(None, env, []).unwrap_err().to_string();
+        assert_eq!(error, "the environment variable DATABASE is not UTF-8 text");
+        let env = [
+            (OsString::from("OTHER"), value(b"\xff")),
+            (value(b"\xff"), value(b"x")),
+        ];
+        Settings::collect(None, env, []).unwrap();
     }
 }

@@ -183,25 +183,109 @@ fn a_port_in_use_is_said_plainly() {
 }
 
 #[test]
-fn a_database_that_cannot_be_opened_is_said_plainly() {
+fn a_database_that_cannot_be_opened_is_said_plainly_and_why() {
     let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
     fs::write(
-        folder.path().join("notes.txt"),
+        at("notes.txt"),
         "not a database, but long enough to be looked at".repeat(50),
     )
     .unwrap();
-    for (url, expected) in [
-        ("sqlite:missing/folder/x.db", "missing/folder"),
-        ("sqlite:notes.txt", "notes.txt"),
+    let other = rusqlite::Connection::open(at("other.db")).unwrap();
+    other
+        .execute_batch("CREATE TABLE accounts (id INTEGER)")
+        .unwrap();
+    run_until_ready(folder.path(), "newer.db");
+    let newer = rusqlite::Connection::open(at("newer.db")).unwrap();
+    newer.execute_batch("PRAGMA user_version = 99").unwrap();
+    for (name, why) in [
+        ("missing/folder/x.db", "No such file or directory"),
+        (".", "is a directory"),
+        ("notes.txt", "file is not a database"),
+        ("other.db", "database of another program"),
+        ("newer.db", "written by a newer version of handstamp"),
+        ("postgres://127.0.0.1:1/sessions", "Connection refused"),
     ] {
-        let output = run(folder.path(), &["serve", "--port", "0", "--database", url]);
+        let url = if name.contains("://") {
+            name.to_owned()
+        } else {
+            format!("sqlite:{name}")
+        };
+        let output = run(folder.path(), &["serve", "--port", "0", "--database", &url]);
         let log = text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{log}");
         assert!(
-            log.contains(&format!("cannot open the database {url}")) && log.contains(expected),
+            log.contains(&format!("cannot open the database {url}")),
             "{log}"
         );
+        assert!(log.contains(why), "{name}: {log}");
     }
+}
+
+/// Makes a database.
+fn run_until_ready(folder: &Path, name: &str) {
+    let url = format!("sqlite:{name}");
+    let server = Server::start(handstamp(
+        folder,
+        &["serve", "--port", "0", "--database", &url],
+    ));
+    server.signal("-TERM");
+    let (_, log, code) = server.end();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+/// A write that fails says where and why in the log, and nothing to the caller.
+#[test]
+fn a_failed_request_is_logged_with_its_place_and_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(handstamp(folder.path(), &["serve", "--port", "0"]));
+    let db = rusqlite::Connection::open(folder.path().join("handstamp.db")).unwrap();
+    db.execute_batch("DROP TABLE session_data").unwrap();
+    let body = r#"{"userId":"u","userDataInJWT":{},"userDataInDatabase":{}}"#;
+    let length = body.len();
+    let request = format!(
+        "POST /session HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    let reply = exchange(server.connect(), &request);
+    assert!(
+        reply.starts_with("HTTP/1.1 500") && reply.ends_with("\r\n\r\nInternal Error\n"),
+        "{reply}"
+    );
+    server.signal("-TERM");
+    let (_, log, _) = server.end();
+    let line = log
+        .lines()
+        .find(|line| line.contains("a request failed"))
+        .unwrap();
+    for part in ["ERROR", "method=POST", "path=\"/session\"", "no such table"] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+}
+
+#[test]
+fn a_password_is_said_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = "postgres://me:canary@127.0.0.1:1/x";
+    for arguments in [
+        &["serve", "--port", "0", "--database", url][..],
+        &["migrate", "--database", url],
+        &["config", "--database", url],
+        &["config", "--database", "postgrse://me:canary@db/x"],
+    ] {
+        let output = run(folder.path(), arguments);
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(told.contains("***@") && !told.contains("canary"), "{told}");
+    }
+}
+
+#[test]
+fn a_file_is_brought_up_to_date_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["migrate", "--database", "sqlite:new.db"]);
+    assert_eq!(output.status.code(), Some(0));
+    let told = text(&output.stdout);
+    assert_eq!(told, "the schema in sqlite:new.db is up to date\n");
+    assert!(folder.path().join("new.db").is_file());
 }
 
 #[test]

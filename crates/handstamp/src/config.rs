@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::jws::Algorithm;
 use crate::keys::KeyLife;
+use crate::token::access;
 
 /// What an [`crate::Engine`] goes by. Made by [`Config::builder`], which refuses what does not fit together.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,6 +106,9 @@ impl Config {
     }
 }
 
+/// What a token takes with an empty payload and the longest user id, however it has to be spelt, and a little.
+const COOKIE_LEAST: usize = 2560;
+
 /// Collects settings; [`ConfigBuilder::build`] checks them.
 #[derive(Debug, Clone)]
 #[must_use]
@@ -184,7 +188,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// See [`Config::cookie_access_token_bytes`]. At least 1024.
+    /// See [`Config::cookie_access_token_bytes`]. From 2560, which the longest user id needs, to 65536, the longest token.
     pub fn cookie_access_token_bytes(mut self, bytes: usize) -> Self {
         self.0.cookie_access_token_bytes = bytes;
         self
@@ -248,11 +252,12 @@ impl ConfigBuilder {
                 "from 0 to 0.25",
             ));
         }
-        if config.cookie_access_token_bytes < 1024 {
+        if !(COOKIE_LEAST..=access::MAX_LEN).contains(&config.cookie_access_token_bytes) {
+            let allowed = format!("from {COOKIE_LEAST} to {}", access::MAX_LEN);
             return Err(ConfigError::new(
                 "cookie_access_token_bytes",
                 config.cookie_access_token_bytes,
-                "at least 1024",
+                allowed,
             ));
         }
         if config.session_data_bytes < 2 {
@@ -301,7 +306,11 @@ mod tests {
                 "signing_key_interval",
             ),
             (
-                Config::builder().cookie_access_token_bytes(1023),
+                Config::builder().cookie_access_token_bytes(2559),
+                "cookie_access_token_bytes",
+            ),
+            (
+                Config::builder().cookie_access_token_bytes(65_537),
                 "cookie_access_token_bytes",
             ),
             (

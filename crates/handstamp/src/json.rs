@@ -95,12 +95,6 @@ impl JsonObject {
         inner.trim_matches([' ', '\t', '\r', '\n'])
     }
 
-    /// Takes text that was checked before it was stored.
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn from_checked(text: Box<str>) -> Self {
-        Self(text)
-    }
-
     /// Whether both say the same, whatever the order of members and the white space.
     #[must_use]
     pub fn same_meaning(&self, other: &Self) -> bool {

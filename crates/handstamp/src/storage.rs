@@ -13,10 +13,14 @@ use crate::rotation::Rotation;
 use crate::session::{Session, SessionData};
 use crate::token::Hash2;
 
+#[cfg(feature = "postgres")]
+mod coalesce;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

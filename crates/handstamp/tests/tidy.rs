@@ -29,6 +29,13 @@ const KNOWS: &[(&str, &[&str])] = &[
             "clock", "id", "json", "rotation", "session", "token", "storage",
         ],
     ),
+    (
+        "storage/postgres",
+        &[
+            "clock", "id", "json", "rotation", "session", "token", "storage",
+        ],
+    ),
+    ("storage/coalesce", &["id"]),
 ];
 
 /// What must not be named, where, and why.
@@ -40,13 +47,23 @@ const NOT_HERE: &[(&str, &[&str], &str)] = &[
     ),
     (
         "crates/handstamp/src/engine",
-        &["rusqlite", "sqlite"],
+        &["rusqlite", "sqlite", "sqlx", "postgres"],
         "the engine knows no database",
     ),
     (
         "crates/handstamp/src/storage/sqlite/steps",
         &["format!("],
         "SQL is static text",
+    ),
+    (
+        "crates/handstamp/src/storage/postgres/steps",
+        &["format!("],
+        "SQL is static text",
+    ),
+    (
+        "crates/handstamp/src/storage/postgres",
+        &["AssertSqlSafe", " now()", "(now()", "clock_timestamp"],
+        "SQL is static text, time is an argument",
     ),
     (
         "crates/handstamp/src/storage",

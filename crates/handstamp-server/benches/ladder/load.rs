@@ -88,6 +88,15 @@ impl Operation {
         Self::Revoke,
     ];
 
+    /// How many durable writes it is.
+    pub(crate) fn writes(self) -> u8 {
+        match self {
+            Self::Verify | Self::ReadData => 0,
+            Self::Create | Self::Refresh | Self::WriteData | Self::Revoke => 1,
+            Self::RefreshAndUse => 2,
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Create => "create",

@@ -19,8 +19,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// A body of so many times the limit, or more, is not even read to be thrown away.
 const LEFT_UNREAD: usize = 16;
 
-/// What came with a request.
-#[derive(Debug)]
+/// What came with a request. It may hold tokens, so it is not shown.
 pub(super) struct Input {
     query: String,
     body: Bytes,
@@ -85,7 +84,6 @@ async fn collect(body: HttpBody, limit: usize) -> Result<Bytes, Refusal> {
 }
 
 /// A request's fields, each still as it was written.
-#[derive(Debug)]
 pub(super) struct Body<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Body<'a> {
@@ -164,3 +162,45 @@ impl<'de> Visitor<'de> for Members {
 
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A body that never comes.
+    fn endless() -> Request {
+        let pending = futures_util::stream::pending::<Result<Bytes, std::convert::Infallible>>();
+        Request::builder()
+            .body(HttpBody::from_stream(pending))
+            .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_is_given_up() {
+        let started = tokio::time::Instant::now();
+        let refused = Input::read(endless(), 100).await.err().unwrap();
+        assert!(matches!(refused, Refusal::TooSlow));
+        assert_eq!(started.elapsed().as_secs(), BODY_TIMEOUT.as_secs());
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_is_refused_whether_it_says_so_or_not() {
+        let known = Request::builder()
+            .body(HttpBody::from(vec![b'x'; 101]))
+            .unwrap();
+        let chunks = futures_util::stream::iter(
+            (0..101).map(|_| Ok::<_, std::convert::Infallible>(Bytes::from("x"))),
+        );
+        let unknown = Request::builder()
+            .body(HttpBody::from_stream(chunks))
+            .unwrap();
+        for request in [known, unknown] {
+            let refused = Input::read(request, 100).await.err().unwrap();
+            assert!(matches!(refused, Refusal::TooLarge { limit: 100 }));
+        }
+        let fits = Request::builder()
+            .body(HttpBody::from(vec![b'x'; 100]))
+            .unwrap();
+        assert!(Input::read(fits, 100).await.is_ok());
+    }
+}

@@ -7,6 +7,7 @@ use handstamp::engine::{
     AntiCsrf, Create, Issued, OnReuse, PublicSigningKey, Refresh, Refreshed, Verification, Verify,
 };
 use handstamp::storage::DataWrite;
+use handstamp::token::Secret;
 use handstamp::token::access::TokenFormat;
 use handstamp::{AppId, JsonObject, SessionHandle, TenantId, UserId, rotation::Policy};
 use serde::Serialize;
@@ -27,16 +28,16 @@ pub(super) trait Render<T>: Serialize {
 
 /// What a verification is asked for.
 pub(super) struct VerifyAsk {
-    pub(super) token: String,
+    pub(super) token: Secret,
     /// Whether the anti-CSRF token is compared.
     pub(super) check_anti_csrf: bool,
-    pub(super) anti_csrf: Option<String>,
+    pub(super) anti_csrf: Option<Secret>,
     pub(super) check_storage: bool,
 }
 
 /// What a refresh is asked for.
 pub(super) struct RefreshAsk {
-    pub(super) token: String,
+    pub(super) token: Secret,
     pub(super) anti_csrf: bool,
     pub(super) policy: Policy,
     pub(super) on_reuse: OnReuse,
@@ -114,9 +115,9 @@ where
         .engine
         .verify(&Verify {
             app: AppId::PUBLIC,
-            token: &ask.token,
+            token: ask.token.expose(),
             anti_csrf: if ask.check_anti_csrf {
-                AntiCsrf::Passed(ask.anti_csrf.as_deref())
+                AntiCsrf::Passed(ask.anti_csrf.as_ref().map(Secret::expose))
             } else {
                 AntiCsrf::Unchecked
             },
@@ -143,12 +144,12 @@ where
     } = ask;
     let ask = Refresh {
         app: AppId::PUBLIC,
-        token: &token,
+        token: token.expose(),
         anti_csrf,
         policy,
         on_reuse,
         format,
-        ..Refresh::new(&token)
+        ..Refresh::new(token.expose())
     };
     let refreshed = cdi.engine.refresh(&ask).await?;
     Reply::json(&Res::render(refreshed, &cdi))

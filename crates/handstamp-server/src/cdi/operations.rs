@@ -12,6 +12,7 @@ use axum::response::Response;
 use super::Cdi;
 use super::body::Input;
 use super::reply::{Refusal, Reply};
+use crate::chain::Chain;
 
 type Running = Pin<Box<dyn Future<Output = Response> + Send>>;
 type Handler = Box<dyn Fn(Arc<Cdi>, Request) -> Running + Send + Sync>;
@@ -32,15 +33,18 @@ impl Operations {
             methods.iter().all(|(taken, _)| *taken != method),
             "{method} {path} is there already"
         );
+        let named = method.clone();
         let run = move |cdi: Arc<Cdi>, request| -> Running {
-            let handler = handler.clone();
+            let (handler, method) = (handler.clone(), named.clone());
             Box::pin(async move {
-                match Input::read(request, cdi.body_limit).await {
-                    Ok(input) => handler(cdi, input)
-                        .await
-                        .map_or_else(Refusal::into, Reply::into),
-                    Err(refusal) => refusal.into(),
+                let done = match Input::read(request, cdi.body_limit).await {
+                    Ok(input) => handler(cdi, input).await,
+                    Err(refusal) => Err(refusal),
+                };
+                if let Err(Refusal::Failed(why)) = &done {
+                    tracing::error!(%method, path, error = %Chain(&**why), "a request failed");
                 }
+                done.map_or_else(Refusal::into, Reply::into)
             })
         };
         methods.push((method, Box::new(run)));

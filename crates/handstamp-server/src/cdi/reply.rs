@@ -7,10 +7,7 @@ use axum::response::Response;
 use handstamp::{Error, Failure, Invalid};
 use serde::Serialize;
 
-use super::Cdi;
-
 /// A reply of status 200.
-#[derive(Debug)]
 pub(super) enum Reply {
     Json(Vec<u8>),
     Text(&'static str),
@@ -18,10 +15,7 @@ pub(super) enum Reply {
 
 impl Reply {
     pub(super) fn json(value: &impl Serialize) -> Result<Self, Refusal> {
-        let mut text = serde_json::to_vec(value).map_err(|why| {
-            tracing::error!(error = %why, "a reply cannot be written");
-            Refusal::Internal
-        })?;
+        let mut text = serde_json::to_vec(value).map_err(|why| Refusal::Failed(Box::new(why)))?;
         text.push(b'\n');
         Ok(Self::Json(text))
     }
@@ -59,7 +53,8 @@ pub(super) enum Refusal {
     TooSlow,
     NotFound,
     MethodNotSupported,
-    Internal,
+    /// For the log; the caller is told nothing of it.
+    Failed(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Refusal {
@@ -78,8 +73,7 @@ impl Refusal {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Cdi::report(&failure);
-        Self::Internal
+        Self::Failed(Box::new(failure))
     }
 }
 
@@ -89,7 +83,8 @@ impl From<Error> for Refusal {
             Error::Invalid(why) => {
                 let name = match why.field() {
                     "session data" => "userDataInDatabase",
-                    _ => "userDataInJWT",
+                    "JWT payload" => "userDataInJWT",
+                    other => other,
                 };
                 Self::invalid(name, &why)
             }
@@ -127,7 +122,7 @@ impl From<Refusal> for Response {
             Refusal::MethodNotSupported => {
                 line(StatusCode::METHOD_NOT_ALLOWED, "Method not supported")
             }
-            Refusal::Internal => line(StatusCode::INTERNAL_SERVER_ERROR, "Internal Error"),
+            Refusal::Failed(_) => line(StatusCode::INTERNAL_SERVER_ERROR, "Internal Error"),
         }
     }
 }

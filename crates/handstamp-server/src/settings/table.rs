@@ -1,15 +1,18 @@
 //! All settings there are.
 
-use super::{Found, Origin};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 
-/// One setting. Its environment variable is the name in upper case, but for those that name others.
+use super::SettingsError;
+
+/// One setting.
 #[derive(Debug)]
 pub struct Setting {
     /// Its name in the configuration file.
     pub name: &'static str,
     /// Its older name there.
     pub(super) alias: Option<&'static str>,
-    /// Its environment variables where they are not the name in upper case; the first that is set counts.
+    /// Its environment variables where the name in upper case is not one, beside the one with `HANDSTAMP_` before it.
     pub(super) env: &'static [&'static str],
     /// What it is when nobody says anything; empty for "not set".
     pub(super) default: &'static str,
@@ -50,17 +53,25 @@ const fn relic(name: &'static str, help: &'static str) -> Setting {
 /// All settings, in the order in which they are shown.
 pub const SETTINGS: &[Setting] = &[
     Setting {
-        env: &["HANDSTAMP_HOST", "SUPERTOKENS_HOST"],
+        env: &["SUPERTOKENS_HOST"],
         ..used("host", "localhost", "the name or address to listen on")
     },
     Setting {
-        env: &["HANDSTAMP_PORT", "SUPERTOKENS_PORT"],
+        env: &["SUPERTOKENS_PORT"],
         ..used("port", "3567", "the port to listen on; 0 takes a free one")
     },
+    Setting {
+        alias: Some("postgresql_connection_uri"),
+        ..used(
+            "database",
+            "sqlite:handstamp.db",
+            "where sessions are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, or memory: to forget them with the process",
+        )
+    },
     used(
-        "database",
-        "sqlite:handstamp.db",
-        "where sessions are kept: sqlite:PATH, or memory: to forget them with the process",
+        "auto_migrate",
+        "true",
+        "whether the start brings an older schema in PostgreSQL up to date; if not, `handstamp migrate` does",
     ),
     used(
         "access_token_validity",
@@ -168,18 +179,33 @@ impl Setting {
         self.name == name || self.alias == Some(name)
     }
 
-    pub(super) fn in_env(&self, read: impl Fn(&str) -> Option<String>) -> Option<Found> {
-        let found = |name: &str| {
-            let text = read(name).filter(|text| !text.is_empty())?;
-            Some(Found {
-                text,
-                origin: Origin::Environment(name.to_owned()),
-            })
-        };
+    /// The environment variable that speaks for this setting, and its value. The name in upper case, or that with `HANDSTAMP_`
+    /// before it, which wins; an empty one says nothing.
+    pub(super) fn in_env(
+        &self,
+        env: &BTreeMap<String, OsString>,
+    ) -> Result<Option<(String, String)>, SettingsError> {
+        let upper = self.name.to_uppercase();
+        let mut names = vec![format!("HANDSTAMP_{upper}")];
+        names.extend(self.env.iter().map(ToString::to_string));
+        // `HOST` and `PORT` alone belong to everybody.
         if self.env.is_empty() {
-            found(&self.name.to_uppercase()).or_else(|| found(&self.alias?.to_uppercase()))
-        } else {
-            self.env.iter().find_map(|name| found(name))
+            names.push(upper);
+            names.extend(self.alias.map(str::to_uppercase));
         }
+        for name in names {
+            let Some(value) = env.get(&name).filter(|value| !value.is_empty()) else {
+                continue;
+            };
+            let text = value
+                .to_str()
+                .ok_or_else(|| SettingsError::NotText { name: name.clone() })?
+                .to_owned();
+            // Kubernetes makes HANDSTAMP_PORT=tcp://.. of a service of our name.
+            if !text.starts_with("tcp://") {
+                return Ok(Some((name, text)));
+            }
+        }
+        Ok(None)
     }
 }

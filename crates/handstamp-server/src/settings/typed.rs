@@ -7,7 +7,8 @@ use std::time::Duration;
 use handstamp::Config;
 use tracing::level_filters::LevelFilter;
 
-use super::{Found, Origin, Settings, SettingsError};
+use super::database::{ALLOWED, DatabaseUrl};
+use super::{Found, Origin, Settings, SettingsError, masked};
 
 /// How the server runs.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct ServerConfig {
     pub port: u16,
     /// Where sessions are kept.
     pub database: DatabaseUrl,
+    /// Whether an older schema on a database server is brought up to date at the start.
+    pub auto_migrate: bool,
     /// What the engine goes by.
     pub engine: Config,
     /// Whether sessions of protocol 1.0 have anti-CSRF tokens.
@@ -47,44 +50,6 @@ pub struct Cookies {
     pub access_path: String,
     /// The path of the refresh token's cookie.
     pub refresh_path: String,
-}
-
-/// Where sessions are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DatabaseUrl {
-    /// In the process; forgotten when it ends.
-    Memory,
-    /// In one file.
-    Sqlite(PathBuf),
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text.split_once(':') {
-            Some(("memory", "")) => Ok(Self::Memory),
-            Some(("sqlite", path)) if !path.is_empty() => {
-                // Both sqlite:PATH and sqlite://PATH are about.
-                Ok(Self::Sqlite(
-                    path.strip_prefix("//")
-                        .filter(|path| !path.is_empty())
-                        .unwrap_or(path)
-                        .into(),
-                ))
-            }
-            _ => Err(()),
-        }
-    }
-}
-
-impl std::fmt::Display for DatabaseUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory:"),
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-        }
-    }
 }
 
 /// How log lines are written.
@@ -132,7 +97,7 @@ impl Reader<'_> {
         let Found { text, origin } = self.0.found.get(name).cloned().unwrap_or(unset);
         SettingsError::Invalid {
             name,
-            value: text,
+            value: masked(name, &text),
             origin,
             allowed: allowed.into(),
         }
@@ -154,9 +119,11 @@ impl Reader<'_> {
 
     /// A number of spans of `unit` seconds, fractions allowed.
     fn span(&self, name: &'static str, unit: f64) -> Result<Duration, SettingsError> {
-        self.required(name, "a number, not below 0", |text| {
-            Duration::try_from_secs_f64(text.parse::<f64>().ok()? * unit).ok()
-        })
+        self.required(
+            name,
+            "a number, not below 0 and not above a few billion years",
+            |text| Duration::try_from_secs_f64(text.parse::<f64>().ok()? * unit).ok(),
+        )
     }
 
     fn path(&self, name: &'static str) -> Result<String, SettingsError> {
@@ -186,9 +153,8 @@ impl TryFrom<&Settings> for ServerConfig {
             port: read.required("port", "a port number from 0 to 65535", |text| {
                 text.parse().ok()
             })?,
-            database: read.required("database", "sqlite:PATH or memory:", |text| {
-                text.parse().ok()
-            })?,
+            database: read.required("database", ALLOWED, |text| text.parse().ok())?,
+            auto_migrate: read.flag("auto_migrate")?,
             engine: engine(&read)?,
             anti_csrf: read.flag("enable_anti_csrf")?,
             blacklisting: read.flag("access_token_blacklisting")?,
@@ -247,7 +213,8 @@ fn engine(read: &Reader<'_>) -> Result<Config, SettingsError> {
             "grace_window" => "refresh_token_rotation_grace_period",
             "signing_key_interval" => "access_token_signing_key_update_interval",
             "cookie_access_token_bytes" => "access_token_cookie_limit",
-            _ => "session_data_limit",
+            "session_data_bytes" => "session_data_limit",
+            other => other,
         };
         read.invalid(name, error.allowed())
     })

@@ -10,7 +10,7 @@ use crate::id::{AppId, SessionHandle, UserId};
 use crate::keys::KeyRing;
 use crate::rotation::{Child, Current, Decision, Policy, Reuse, Rotation, decide};
 use crate::session::Session;
-use crate::storage::{Guarded, KeyKind, Renewal};
+use crate::storage::{Guarded, KeyKind, Renewal, StorageError};
 use crate::token::access::TokenFormat;
 use crate::token::refresh::{RefreshClaims, RefreshToken};
 use crate::token::{Hash1, Hash2, Nonce};
@@ -126,11 +126,11 @@ pub enum RefreshRefused {
 }
 
 /// How often a decision is taken anew when others change the same session at the same time. The first change makes the others
-/// repeats, which write nothing, so that a third round is rare.
+/// repeats, which write nothing so soon, so that a third round is rare.
 const ROUNDS: u32 = 16;
 
 impl Engine {
-    /// Exchanges a refresh token: one read, one guarded write (none for a repeat), one signature.
+    /// Exchanges a refresh token: one read, one guarded write (none for a repeat soon after), one signature.
     ///
     /// # Errors
     /// When the store or the keys fail. Nothing is lost then: the same token can be presented again.
@@ -200,31 +200,30 @@ impl Turn<'_> {
         let rotation = &self.session.rotation;
         match decide(rotation, &presented, self.now, window, self.ask.policy) {
             Decision::RepeatChild { nonce, given_at } => {
-                let expected = rotation.child.as_ref().map(|child| child.hash);
-                self.repeat(
-                    nonce,
-                    presented.hash,
-                    expected,
-                    given_at,
+                let again = self.child_again(nonce)?;
+                self.issue(
+                    again,
                     Some(presented.hash),
+                    self.session.expires_at,
+                    given_at,
                 )
                 .map(Some)
             }
-            // The current token needs no confirmation any more, so its access token names no parent.
+            Decision::RenewChild { nonce } => {
+                let again = self.child_again(nonce)?;
+                let next = rotation.clone().with_child(self.child(&again, nonce));
+                self.write(next, again, Some(presented.hash)).await
+            }
             Decision::RepeatCurrent {
                 nonce,
                 parent,
                 since,
-            } => self
-                .repeat(nonce, parent, Some(rotation.current.hash), since, None)
-                .map(Some),
-            Decision::RenewChild { nonce } => {
-                let expected = rotation.child.as_ref().map(|child| child.hash);
-                let Some(again) = self.made_again(nonce, presented.hash, expected) else {
-                    return Ok(Some(Refreshed::Unauthorised(RefreshRefused::Superseded)));
-                };
-                let next = rotation.clone().with_child(self.child(&again, nonce));
-                self.write(next, again, Some(presented.hash)).await
+            } => {
+                let expected = Some(rotation.current.hash);
+                let again = self.made_again(nonce, parent, expected, "sessions.current_nonce")?;
+                // The current token needs no confirmation any more, so its access token names no parent.
+                self.issue(again, None, self.session.expires_at, since)
+                    .map(Some)
             }
             Decision::MakeChild => {
                 let (made, nonce) = self.successor()?;
@@ -285,35 +284,34 @@ impl Turn<'_> {
         }
     }
 
-    /// Makes a token again from its parent and its nonce. What does not come out as the record has it is not given: then
-    /// somebody wrote to the store behind our back.
+    fn child_again(&self, nonce: Nonce) -> Result<RefreshToken, Failure> {
+        let expected = self.session.rotation.child.as_ref().map(|child| child.hash);
+        self.made_again(
+            nonce,
+            self.presented.hash(),
+            expected,
+            "sessions.child_nonce",
+        )
+    }
+
+    /// Makes a token again from its parent and its nonce. If it does not come out as the record has it, somebody else wrote to
+    /// the store: that is its fault, and says nothing of the client.
     fn made_again(
         &self,
         nonce: Nonce,
         parent: Hash1,
         expected: Option<Hash2>,
-    ) -> Option<RefreshToken> {
+        place: &'static str,
+    ) -> Result<RefreshToken, Failure> {
         // The first answer may have been made under the other anti-CSRF setting.
         let both = [self.ask.anti_csrf, !self.ask.anti_csrf];
         let mut again = both
             .into_iter()
             .map(|anti_csrf| self.made_from(parent, nonce, anti_csrf));
-        again.find(|token| Some(token.hash().hash2()) == expected)
-    }
-
-    /// Gives a token again; no write.
-    fn repeat(
-        &self,
-        nonce: Nonce,
-        parent: Hash1,
-        expected: Option<Hash2>,
-        given_at: UnixMillis,
-        named_parent: Option<Hash1>,
-    ) -> Result<Refreshed, Failure> {
-        match self.made_again(nonce, parent, expected) {
-            Some(token) => self.issue(token, named_parent, self.session.expires_at, given_at),
-            None => Ok(Refreshed::Unauthorised(RefreshRefused::Superseded)),
-        }
+        let again = again.find(|token| Some(token.hash().hash2()) == expected);
+        Ok(again.ok_or_else(|| {
+            StorageError::inconsistent(place, "does not make the token that is known by its hash")
+        })?)
     }
 
     async fn write(

@@ -9,6 +9,7 @@
     reason = "a test suite: panicking is how it reports"
 )]
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -35,68 +36,76 @@ pub mod users;
 /// `Arc<dyn Storage>` over an empty store, and what has to live as long as that.
 ///
 /// The tests need tokio with the features `macros` and `rt-multi-thread`.
+///
+/// Without arguments it is the list of all cases, `Vec<(&'static str, Case)>`, for whoever runs them by other means.
 #[macro_export]
 macro_rules! conformance {
     ($name:ident, $fixture:expr) => {
         mod $name {
             use super::*;
 
-            $crate::conformance! {
-                @topics $fixture;
-                data {
-                    are_counted_by_version
-                    are_overwritten_only_in_the_version_expected
-                    are_read_back_exactly
-                    of_ended_and_unknown_sessions_are_not_written
-                    take_each_of_many_writes
-                    take_one_of_many_writes_of_one_version
-                }
-                keys {
-                    are_kept_once
-                    are_read_back_exactly
-                    are_retired_but_for_the_newest
-                    take_one_of_many_of_the_same_name
-                }
-                life {
-                    answers_a_ping
-                    ends_with_close
-                }
-                payloads {
-                    are_overwritten_exactly
-                    of_ended_sessions_are_not_written
-                }
-                revocation {
-                    beats_writes_in_flight
-                    is_reported_to_one_of_many
-                    is_undone_by_no_write
-                    of_a_list_answers_those_that_were_there
-                    of_a_user_is_by_tenant_or_all
-                }
-                rotations {
-                    are_confirmed_as_the_rule_says
-                    are_confirmed_once_of_many_times
-                    are_refused_to_all_but_one_of_many
-                    leave_payload_and_data_alone
-                    need_the_counter_that_was_read
-                    switch_the_kind_of_key
-                }
-                sessions {
-                    are_absent_elsewhere
-                    are_not_inserted_over_others
-                    are_read_back_exactly
-                    are_read_when_they_have_ended
-                    are_swept_within_bounds
-                    bear_the_ends_of_time
-                }
-                tenants {
-                    are_put_and_listed
-                    are_removed_with_their_app
-                    are_removed_with_their_sessions
-                }
-                users {
-                    are_told_apart_byte_for_byte
-                    have_handles_while_sessions_live
-                }
+            $crate::conformance! { @all topics $fixture }
+        }
+    };
+    () => {
+        $crate::conformance! { @all cases () }
+    };
+    (@all $made:ident $fixture:expr) => {
+        $crate::conformance! {
+            @$made $fixture;
+            data {
+                are_counted_by_version
+                are_overwritten_only_in_the_version_expected
+                are_read_back_exactly
+                of_ended_and_unknown_sessions_are_not_written
+                take_each_of_many_writes
+                take_one_of_many_writes_of_one_version
+            }
+            keys {
+                are_kept_once
+                are_read_back_exactly
+                are_retired_but_for_the_newest
+                take_one_of_many_of_the_same_name
+            }
+            life {
+                answers_a_ping
+                ends_with_close
+            }
+            payloads {
+                are_overwritten_exactly
+                of_ended_sessions_are_not_written
+            }
+            revocation {
+                beats_writes_in_flight
+                is_reported_to_one_of_many
+                is_undone_by_no_write
+                of_a_list_answers_those_that_were_there
+                of_a_user_is_by_tenant_or_all
+            }
+            rotations {
+                are_confirmed_as_the_rule_says
+                are_confirmed_once_of_many_times
+                are_refused_to_all_but_one_of_many
+                leave_payload_and_data_alone
+                need_the_counter_that_was_read
+                switch_the_kind_of_key
+            }
+            sessions {
+                are_absent_elsewhere
+                are_not_inserted_over_others
+                are_read_back_exactly
+                are_read_when_they_have_ended
+                are_swept_within_bounds
+                bear_the_ends_of_time
+            }
+            tenants {
+                are_put_and_listed
+                are_removed_with_their_app
+                are_removed_with_their_sessions
+            }
+            users {
+                are_told_apart_byte_for_byte
+                have_handles_while_sessions_live
             }
         }
     };
@@ -112,7 +121,18 @@ macro_rules! conformance {
             })*
         })*
     };
+    (@cases $nothing:expr; $($topic:ident { $($case:ident)* })*) => {{
+        let mut cases: Vec<(&'static str, $crate::storage::conformance::Case)> = Vec::new();
+        $($(cases.push((
+            concat!(stringify!($topic), "::", stringify!($case)),
+            |storage| Box::pin($crate::storage::conformance::$topic::$case(storage)),
+        ));)*)*
+        cases
+    }};
 }
+
+/// A case: what it does with an empty store.
+pub type Case = fn(Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// A store with a session in the default app and tenant, and neighbours that share its UUID, its user, or both.
 struct Town {

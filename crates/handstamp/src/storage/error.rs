@@ -27,6 +27,8 @@ pub enum StorageFault {
     ReadOnly,
     /// What is stored contradicts itself or the schema.
     Inconsistent,
+    /// Not one of ours, or of a version that is not known here.
+    Unsuitable,
     /// The store has been closed.
     Closed,
     /// Anything else.
@@ -96,6 +98,7 @@ impl fmt::Display for StorageError {
             StorageFault::Full => "the database has no space left",
             StorageFault::ReadOnly => "the database is read-only",
             StorageFault::Inconsistent => "the database contradicts itself",
+            StorageFault::Unsuitable => "the database cannot be used",
             StorageFault::Closed => "the database has been closed",
             StorageFault::Other => "the database failed",
         };

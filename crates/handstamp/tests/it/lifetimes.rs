@@ -13,6 +13,7 @@ use handstamp::engine::{
 };
 use handstamp::rotation::{Policy, Reuse};
 use handstamp::storage::DataWrite;
+use handstamp::storage::Storage as _;
 use handstamp::token::access::{AccessClaims, TokenFormat, cookie_len};
 use handstamp::{Config, Error};
 
@@ -435,4 +436,61 @@ async fn fits_its_cookie(world: &World, mut client: Client, len: usize) {
     assert_eq!(with_name + 344 + 2 * "==".len() + 48, len);
     client.uses(world).await;
     assert!(percent_encoded(client.access.rsplit_once('.').unwrap().0) <= percent_encoded(signed));
+}
+
+/// A record that somebody else wrote to is the store's fault, and nothing that the client is told of its session.
+#[tokio::test]
+async fn a_record_that_contradicts_itself_is_no_refusal() {
+    let world = plain();
+    let first = world.create().await;
+    let child = first.asks(&world).await;
+    let handle = first.handle.clone();
+    let damage = async |change: &dyn Fn(&mut handstamp::rotation::Rotation)| {
+        let session = world
+            .store
+            .inner
+            .session(&APP, &handle)
+            .await
+            .unwrap()
+            .unwrap();
+        let mut rotation = session.rotation.clone();
+        change(&mut rotation);
+        let expected = session.rotation.counter;
+        let next = handstamp::storage::Renewal {
+            rotation,
+            expires_at: session.expires_at,
+            static_key: session.static_key,
+        };
+        let written = world
+            .store
+            .inner
+            .rotate(&APP, &handle, expected, &next)
+            .await;
+        assert_eq!(written.unwrap(), handstamp::storage::Guarded::Written);
+    };
+    let other = handstamp::token::Nonce::from_bytes([0; 16]);
+    damage(&|rotation| rotation.child.as_mut().unwrap().nonce = other).await;
+    for wait in [0, 6] {
+        world.advance(wait * SECOND);
+        let failed = world
+            .engine
+            .refresh(&refresh_v1(&first.refresh))
+            .await
+            .unwrap_err();
+        assert!(
+            failed.to_string().contains("sessions.child_nonce"),
+            "{failed}"
+        );
+    }
+    let _ = child.asks(&world).await;
+    damage(&|rotation| rotation.current.nonce = Some(other)).await;
+    let failed = world
+        .engine
+        .refresh(&refresh_v1(&first.refresh))
+        .await
+        .unwrap_err();
+    assert!(
+        failed.to_string().contains("sessions.current_nonce"),
+        "{failed}"
+    );
 }

@@ -348,7 +348,7 @@ fn a_file_of_a_newer_version_is_refused() {
     let other = Connection::open(&path).unwrap();
     other.execute_batch("PRAGMA user_version = 99").unwrap();
     let error = SqliteStorage::open(&path).unwrap_err();
-    assert_eq!(error.fault(), StorageFault::Inconsistent);
+    assert_eq!(error.fault(), StorageFault::Unsuitable);
     assert!(
         chain(&error).contains("newer version of handstamp"),
         "{}",
@@ -383,7 +383,7 @@ fn a_file_of_another_program_is_left_alone() {
 fn assert_refused(path: &Path, why: &str) {
     let before = std::fs::read(path).unwrap();
     let error = SqliteStorage::open(path).unwrap_err();
-    assert_eq!(error.fault(), StorageFault::Inconsistent);
+    assert_eq!(error.fault(), StorageFault::Unsuitable);
     let told = chain(&error);
     assert!(told.contains(why), "{told}");
     assert!(told.contains(path.to_str().unwrap()), "{told}");

@@ -3,6 +3,7 @@
 use handstamp::UserId;
 use handstamp::engine::{Create, OnReuse};
 use handstamp::rotation::Policy;
+use handstamp::token::Secret;
 use handstamp::token::access::TokenFormat;
 
 use crate::cdi::Cdi;
@@ -70,8 +71,8 @@ pub(super) struct VerifySession(VerifyAsk);
 impl FromBody for VerifySession {
     fn read(body: &Body<'_>, cdi: &Cdi) -> Result<Self, Refusal> {
         Ok(Self(VerifyAsk {
-            token: body.string("accessToken")?,
-            anti_csrf: body.optional_string("antiCsrfToken")?,
+            token: Secret::new(body.string("accessToken")?),
+            anti_csrf: body.optional_string("antiCsrfToken")?.map(Secret::new),
             check_anti_csrf: body.boolean("doAntiCsrfCheck")? && cdi.anti_csrf,
             check_storage: cdi.blacklisting,
         }))
@@ -89,7 +90,7 @@ pub(super) struct RefreshSession(RefreshAsk);
 impl FromBody for RefreshSession {
     fn read(body: &Body<'_>, cdi: &Cdi) -> Result<Self, Refusal> {
         Ok(Self(RefreshAsk {
-            token: body.string("refreshToken")?,
+            token: Secret::new(body.string("refreshToken")?),
             anti_csrf: cdi.anti_csrf,
             policy: Policy::ConfirmOnUse,
             on_reuse: OnReuse::Report,

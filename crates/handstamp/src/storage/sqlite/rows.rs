@@ -29,7 +29,7 @@ pub(super) fn session(row: &Row<'_>) -> Result<Session, StorageError> {
         handle: columns.handle()?,
         user_id: UserId::parse(&columns.text("sessions.user_id")?)
             .map_err(|why| StorageError::inconsistent("sessions.user_id", why))?,
-        jwt_payload: JsonObject::from_checked(columns.text("sessions.jwt_payload")?),
+        jwt_payload: columns.object("sessions.jwt_payload")?,
         created_at: columns.time("sessions.created_at")?,
         expires_at: columns.time("sessions.expires_at")?,
         ends_at: columns.time("sessions.ends_at")?,
@@ -49,7 +49,7 @@ pub(super) fn session_data(row: &Row<'_>) -> Result<SessionData, StorageError> {
     let expires_at = columns.time("sessions.expires_at")?;
     let version = columns.data_version()?;
     Ok(SessionData {
-        data: JsonObject::from_checked(columns.text("session_data.data")?),
+        data: columns.object("session_data.data")?,
         version,
         expires_at,
     })
@@ -64,7 +64,7 @@ pub(super) fn tenant(row: &Row<'_>) -> Result<TenantRecord, StorageError> {
         tenant: TenantId::parse(&columns.text("tenants.tenant")?)
             .map_err(|why| StorageError::inconsistent("tenants.tenant", why))?,
         created_at: columns.time("tenants.created_at")?,
-        config: JsonObject::from_checked(columns.text("tenants.config")?),
+        config: columns.object("tenants.config")?,
     })
 }
 
@@ -119,6 +119,10 @@ impl<'r, 's> Columns<'r, 's> {
 
     fn text(&mut self, place: &'static str) -> Result<Box<str>, StorageError> {
         self.next(place)
+    }
+
+    fn object(&mut self, place: &'static str) -> Result<JsonObject, StorageError> {
+        JsonObject::parse(&self.text(place)?).map_err(|why| StorageError::inconsistent(place, why))
     }
 
     fn time(&mut self, place: &'static str) -> Result<UnixMillis, StorageError> {

@@ -79,11 +79,30 @@ fn create(path: &Path) -> Result<(), StorageError> {
             drop(file);
             Ok(())
         }
-        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(_) if path.is_dir() => Err(cannot_open(
+            path,
+            io::Error::from(io::ErrorKind::IsADirectory),
+        )),
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {
+            warn_of_readers(path);
+            Ok(())
+        }
         Err(why) => match path.parent().filter(|parent| !parent.exists()) {
             Some(parent) => Err(cannot_open(parent, why)),
             None => Err(cannot_open(path, why)),
         },
+    }
+}
+
+/// A file that somebody else made may be open to others, and it holds the keys.
+fn warn_of_readers(path: &Path) {
+    #[cfg(unix)]
+    if let Ok(about) = fs::metadata(path) {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o777;
+        if mode & 0o077 != 0 {
+            let path = path.display();
+            tracing::warn!(%path, "others than its owner may read the database, which holds the signing keys; chmod 600 it");
+        }
     }
 }
 
@@ -140,7 +159,7 @@ fn migrate(connection: &Connection) -> Result<(), StorageError> {
 
 /// The migrations that the file has not seen.
 fn missing(connection: &Connection) -> Result<&'static [&'static str], StorageError> {
-    let refused = |why| Err(StorageError::new(StorageFault::Inconsistent, why));
+    let refused = |why| Err(StorageError::new(StorageFault::Unsuitable, why));
     let version = number(connection, "PRAGMA user_version")?;
     let application = number(connection, "PRAGMA application_id")?;
     let tables = number(connection, "SELECT count(*) FROM sqlite_schema")?;

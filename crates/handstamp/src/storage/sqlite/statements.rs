@@ -116,9 +116,10 @@ pub(super) fn fault_of(error: &rusqlite::Error) -> StorageFault {
         ) => StorageFault::Busy,
         Some(ErrorCode::DiskFull) => StorageFault::Full,
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StorageFault::ReadOnly,
-        Some(
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation,
-        ) => StorageFault::Inconsistent,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::ConstraintViolation) => {
+            StorageFault::Inconsistent
+        }
+        Some(ErrorCode::NotADatabase) => StorageFault::Unsuitable,
         Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) => StorageFault::Unavailable,
         _ => StorageFault::Other,
     }

@@ -1,0 +1,129 @@
+//! The schema: looked at, brought up to date, refused.
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection, Error, query, query_scalar, raw_sql};
+use tokio::time::timeout;
+
+use super::PostgresOptions;
+use super::failures::{code, to_connect};
+use crate::storage::{StorageError, StorageFault};
+
+/// In order; each is done once, and never edited afterwards.
+const MIGRATIONS: &[&str] = &[include_str!(
+    "../../../migrations/postgres/0001_sessions.sql"
+)];
+
+/// Sees to it that the schema is ours: brings it up to date, or refuses one that is not.
+pub(super) async fn prepare(
+    connect: &PgConnectOptions,
+    place: &str,
+    options: &PostgresOptions,
+) -> Result<(), StorageError> {
+    let failed = |error: Error| to_connect(&error, place);
+    let mut connection = timeout(options.acquire_timeout, connect.connect())
+        .await
+        .map_err(|_| {
+            let why = format!("PostgreSQL at {place} does not answer");
+            StorageError::new(StorageFault::Unavailable, why)
+        })?
+        .map_err(failed)?;
+    let mut version = version(&mut connection).await.map_err(failed)?;
+    if version < MIGRATIONS.len() && options.auto_migrate {
+        version = migrate(&mut connection, options).await.map_err(failed)?;
+    }
+    // What goes wrong here has no consequences.
+    drop(connection.close().await);
+    if version > MIGRATIONS.len() {
+        let why = format!("the schema in {place} was written by a newer version of handstamp");
+        return Err(StorageError::new(StorageFault::Unsuitable, why));
+    }
+    if version < MIGRATIONS.len() {
+        let why = format!("the schema in {place} is not up to date: run `handstamp migrate`");
+        return Err(StorageError::new(StorageFault::Unsuitable, why));
+    }
+    Ok(())
+}
+
+/// How many migrations the schema has seen.
+async fn version(connection: &mut PgConnection) -> Result<usize, Error> {
+    let version = query_scalar("SELECT max(version) FROM handstamp_schema")
+        .fetch_one(connection)
+        .await;
+    match version {
+        Ok(version) => Ok(seen(version)),
+        Err(error) if code(&error).as_deref() == Some(UNDEFINED_TABLE) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+async fn migrate(connection: &mut PgConnection, options: &PostgresOptions) -> Result<usize, Error> {
+    let mut attempt = 1;
+    loop {
+        match try_migrate(connection, options).await {
+            // Others are at it too, and were first to make what was not there.
+            Err(error) if made_by_another(&error) && attempt < ATTEMPTS => attempt += 1,
+            migrated => return migrated,
+        }
+    }
+}
+
+/// In one transaction, so that of several processes that start together one does it, and a process that dies leaves nothing.
+async fn try_migrate(
+    connection: &mut PgConnection,
+    options: &PostgresOptions,
+) -> Result<usize, Error> {
+    let mut transaction = connection.begin().await?;
+    // Others may have to wait, and a migration takes the time it takes.
+    raw_sql("SET LOCAL statement_timeout = 0")
+        .execute(&mut *transaction)
+        .await?;
+    if let Some(schema) = &options.schema {
+        query("SELECT set_config('handstamp.schema', $1, true)")
+            .bind(schema)
+            .execute(&mut *transaction)
+            .await?;
+        raw_sql(MAKE_SCHEMA).execute(&mut *transaction).await?;
+    }
+    raw_sql(
+        "CREATE TABLE IF NOT EXISTS handstamp_schema (version bigint PRIMARY KEY);
+         LOCK TABLE handstamp_schema IN EXCLUSIVE MODE",
+    )
+    .execute(&mut *transaction)
+    .await?;
+    let version = query_scalar("SELECT max(version) FROM handstamp_schema")
+        .fetch_one(&mut *transaction)
+        .await?;
+    let seen = seen(version);
+    for (number, migration) in (1_i64..).zip(MIGRATIONS).skip(seen) {
+        raw_sql(*migration).execute(&mut *transaction).await?;
+        query("INSERT INTO handstamp_schema (version) VALUES ($1)")
+            .bind(number)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(seen.max(MIGRATIONS.len()))
+}
+
+// `IF NOT EXISTS` would ask for the privilege even if there is nothing to make.
+const MAKE_SCHEMA: &str = "DO $$ BEGIN
+         IF to_regnamespace(quote_ident(current_setting('handstamp.schema'))) IS NULL THEN
+             EXECUTE format('CREATE SCHEMA %I', current_setting('handstamp.schema'));
+         END IF;
+     END $$";
+
+fn seen(version: Option<i64>) -> usize {
+    usize::try_from(version.unwrap_or(0)).unwrap_or(usize::MAX)
+}
+
+/// `IF NOT EXISTS` looks, and then makes: in between another may have made it. None of these can come from a migration, which
+/// runs under the lock, but for a table of another program, and that is there the next time as well.
+fn made_by_another(error: &Error) -> bool {
+    matches!(
+        code(error).as_deref(),
+        Some("23505" | "42P06" | "42P07" | "40001" | "40P01" | "XX000")
+    )
+}
+
+const UNDEFINED_TABLE: &str = "42P01";
+const ATTEMPTS: u32 = 8;

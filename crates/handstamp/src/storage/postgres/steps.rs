@@ -1,0 +1,169 @@
+//! The steps that go alone, and the text of their statements.
+
+use sqlx::query;
+
+use super::database::Database;
+use super::failures::Access;
+use super::rows;
+use super::uuids::Id;
+use crate::clock::UnixMillis;
+use crate::id::{AppId, SessionHandle, TenantId, UserId};
+use crate::json::JsonObject;
+use crate::storage::StorageError;
+use crate::storage::coalesce::Failed;
+
+pub(super) type Answer<T> = Result<T, StorageError>;
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
+pub(super) fn told(failed: Failed) -> StorageError {
+    failed.told()
+}
+
+pub(super) async fn write_jwt_payload(
+    database: &Database,
+    app: &AppId,
+    handle: &SessionHandle,
+    payload: &JsonObject,
+    now: UnixMillis,
+) -> Answer<bool> {
+    let written = database.rows(Access::Write, || {
+        query(WRITE_JWT_PAYLOAD)
+            .bind(app.as_str())
+            .bind(handle.tenant().as_str())
+            .bind(Id(handle.id()))
+            .bind(now.as_millis())
+            .bind(payload.as_str())
+    });
+    Ok(!written.await.map_err(told)?.is_empty())
+}
+
+pub(super) const WRITE_JWT_PAYLOAD: &str = "UPDATE handstamp_sessions SET jwt_payload = $5
+     WHERE app = $1 AND tenant = $2 AND handle = $3 AND expires_at > $4
+     RETURNING 1";
+
+pub(super) async fn revoke(
+    database: &Database,
+    app: &AppId,
+    handles: &[SessionHandle],
+) -> Answer<Vec<SessionHandle>> {
+    // As batches do, so that nobody waits in a circle.
+    let mut handles: Vec<_> = handles.iter().collect();
+    handles.sort_unstable();
+    handles.dedup();
+    let tenants: Vec<&str> = handles
+        .iter()
+        .map(|handle| handle.tenant().as_str())
+        .collect();
+    let ids: Vec<Id> = handles.iter().map(|handle| Id(handle.id())).collect();
+    let revoked = database.rows(Access::Write, || {
+        query(REVOKE).bind(app.as_str()).bind(&tenants).bind(&ids)
+    });
+    revoked
+        .await
+        .map_err(told)?
+        .iter()
+        .map(rows::handle)
+        .collect()
+}
+
+pub(super) const REVOKE: &str = "DELETE FROM handstamp_sessions AS s
+     USING unnest($2::text[], $3::uuid[]) AS asked (tenant, handle)
+     WHERE s.app = $1 AND s.tenant = asked.tenant AND s.handle = asked.handle
+     RETURNING s.tenant, s.handle";
+
+pub(super) async fn revoke_user(
+    database: &Database,
+    app: &AppId,
+    tenant: Option<&TenantId>,
+    user: &UserId,
+) -> Answer<Vec<SessionHandle>> {
+    let revoked = database.rows(Access::Write, || {
+        query(REVOKE_USER)
+            .bind(app.as_str())
+            .bind(user.as_str())
+            .bind(tenant.map(TenantId::as_str))
+    });
+    revoked
+        .await
+        .map_err(told)?
+        .iter()
+        .map(rows::handle)
+        .collect()
+}
+
+// Locked in the order in which batches lock.
+pub(super) const REVOKE_USER: &str = "WITH held AS (
+         SELECT app, tenant, handle FROM handstamp_sessions
+         WHERE app = $1 AND user_id = $2 AND ($3::text IS NULL OR tenant = $3)
+         ORDER BY app, tenant, handle
+         FOR UPDATE)
+     DELETE FROM handstamp_sessions AS s USING held
+     WHERE s.app = held.app AND s.tenant = held.tenant AND s.handle = held.handle
+     RETURNING s.tenant, s.handle";
+
+pub(super) async fn handles_of_user(
+    database: &Database,
+    app: &AppId,
+    tenant: Option<&TenantId>,
+    user: &UserId,
+    now: UnixMillis,
+) -> Answer<Vec<SessionHandle>> {
+    let found = database.rows(Access::Read, || {
+        query(HANDLES_OF_USER)
+            .bind(app.as_str())
+            .bind(user.as_str())
+            .bind(tenant.map(TenantId::as_str))
+            .bind(now.as_millis())
+    });
+    found
+        .await
+        .map_err(told)?
+        .iter()
+        .map(rows::handle)
+        .collect()
+}
+
+pub(super) const HANDLES_OF_USER: &str = "SELECT tenant, handle FROM handstamp_sessions
+     WHERE app = $1 AND user_id = $2 AND ($3::text IS NULL OR tenant = $3) AND expires_at > $4";
+
+/// Looks at rows that are due until it has deleted as many as it may, or no more are due. Rows that somebody is working on are
+/// left for the next time.
+pub(super) async fn sweep(database: &Database, now: UnixMillis, limit: u32) -> Answer<u32> {
+    let mut swept = 0;
+    while swept < limit {
+        let most = (limit - swept).min(SWEEP_AT_ONCE);
+        let looked = database.rows(Access::Write, || {
+            query(SWEEP).bind(now.as_millis()).bind(i64::from(most))
+        });
+        let (due, gone) = rows::counts(&looked.await.map_err(told)?)?;
+        swept += gone;
+        if due < most {
+            break;
+        }
+    }
+    Ok(swept)
+}
+
+/// How many rows one statement of a sweep takes, so that nobody waits long behind it.
+const SWEEP_AT_ONCE: u32 = 500;
+
+pub(super) const SWEEP: &str = "WITH due AS (
+         SELECT app, tenant, handle, expires_at FROM handstamp_sessions
+         WHERE sweep_at <= $1 ORDER BY sweep_at LIMIT $2
+         FOR UPDATE SKIP LOCKED),
+     put_off AS (
+         UPDATE handstamp_sessions AS s SET sweep_at = s.expires_at FROM due
+         WHERE s.app = due.app AND s.tenant = due.tenant AND s.handle = due.handle AND due.expires_at > $1),
+     gone AS (
+         DELETE FROM handstamp_sessions AS s USING due
+         WHERE s.app = due.app AND s.tenant = due.tenant AND s.handle = due.handle AND due.expires_at <= $1
+         RETURNING 1)
+     SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM gone)";
+
+pub(super) async fn ping(database: &Database) -> Answer<()> {
+    let read = database.rows(Access::Read, || query(PING));
+    read.await.map(drop).map_err(told)
+}
+
+// Of a table that stays small: the first row of another may stand behind many that were deleted.
+const PING: &str = "SELECT max(version) FROM handstamp_schema";

@@ -1,0 +1,235 @@
+//! A schema for each test, and what to put into it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use handstamp::clock::UnixMillis;
+use handstamp::rotation::{Child, Rotation};
+use handstamp::session::Session;
+use handstamp::storage::postgres::{PostgresOptions, PostgresStorage};
+use handstamp::storage::{Guarded, Renewal, Storage, StorageError};
+use handstamp::token::{Hash2, Nonce};
+use handstamp::{AppId, JsonObject, SessionHandle, TenantId, UserId};
+use libtest_mimic::Failed;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
+use uuid::Uuid;
+
+pub(crate) const APP: AppId = AppId::PUBLIC;
+
+/// A place of its own in the server's database.
+pub(crate) struct Town {
+    pub(crate) server: String,
+    pub(crate) schema: String,
+}
+
+/// Runs a test in a schema of its own, which is removed afterwards, however the test ends.
+pub(crate) fn run<F>(server: &str, test: impl Fn(Town) -> F) -> Result<(), Failed>
+where
+    F: Future<Output = ()>,
+{
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+    let schema = format!("test_{}_{number}", std::process::id());
+    let town = || Town {
+        server: server.to_owned(),
+        schema: schema.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()?;
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(town()))));
+    runtime.block_on(async {
+        let drop = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
+        town().client().await.run(&drop).await;
+    });
+    ended.unwrap_or_else(|why| resume_unwind(why));
+    Ok(())
+}
+
+impl Town {
+    pub(crate) fn options(&self) -> PostgresOptions {
+        let mut options = PostgresOptions::default();
+        options.schema = Some(self.schema.clone());
+        options
+    }
+
+    pub(crate) async fn open(&self) -> Arc<PostgresStorage> {
+        self.open_with(&self.options()).await
+    }
+
+    pub(crate) async fn open_with(&self, options: &PostgresOptions) -> Arc<PostgresStorage> {
+        self.open_at(&self.server, options).await
+    }
+
+    /// By another way to the same server. Its connections bear the schema's name.
+    pub(crate) async fn open_at(
+        &self,
+        url: &str,
+        options: &PostgresOptions,
+    ) -> Arc<PostgresStorage> {
+        let mark = if url.contains('?') { "&" } else { "?" };
+        let url = [url, mark, "application_name=", &self.schema].concat();
+        let storage = PostgresStorage::connect(&url, options).await;
+        Arc::new(storage.unwrap())
+    }
+
+    /// A connection that is not the store's.
+    pub(crate) async fn client(&self) -> Client {
+        let options: PgConnectOptions = self.server.parse().unwrap();
+        let options = options.options([("search_path", &self.schema)]);
+        Client(options.connect().await.unwrap())
+    }
+}
+
+/// Somebody else at the database.
+pub(crate) struct Client(PgConnection);
+
+impl Client {
+    pub(crate) async fn run(&mut self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        sqlx::raw_sql(sql).execute(&mut self.0).await.unwrap();
+    }
+
+    pub(crate) async fn rows(&mut self, sql: &str) -> Vec<PgRow> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        sqlx::raw_sql(sql).fetch_all(&mut self.0).await.unwrap()
+    }
+
+    pub(crate) async fn number(&mut self, sql: &str) -> i64 {
+        let rows = self.rows(sql).await;
+        rows[0].get(0)
+    }
+
+    /// Waits until as many statements of the test's store wait for a lock.
+    pub(crate) async fn sees_waiting(&mut self, town: &Town, statements: i64) {
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE wait_event_type = 'Lock' AND application_name = '{}'",
+            town.schema
+        );
+        until(async || {
+            // Within a transaction the activity is read once.
+            self.run("SELECT pg_stat_clear_snapshot()").await;
+            self.number(&sql).await >= statements
+        })
+        .await;
+    }
+}
+
+/// A step that has begun.
+pub(crate) type Begun<'s, T> = Pin<Box<dyn Future<Output = T> + Send + 's>>;
+
+/// Hands `others` to the store while `first` is under way and waits for a lock; answers what all come to once it lets go.
+pub(crate) async fn behind_a_lock<T>(
+    town: &Town,
+    mut first: Begun<'_, T>,
+    mut others: Vec<Begun<'_, T>>,
+) -> Vec<T> {
+    let mut client = town.client().await;
+    client
+        .run("BEGIN; LOCK TABLE handstamp_sessions IN SHARE MODE")
+        .await;
+    begin(&mut first);
+    client.sees_waiting(town, 1).await;
+    others.iter_mut().for_each(begin);
+    client.run("COMMIT").await;
+    let mut outcomes = vec![first.await];
+    for other in others {
+        outcomes.push(other.await);
+    }
+    outcomes
+}
+
+pub(crate) fn begin<T>(step: &mut Begun<'_, T>) {
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(step.as_mut().poll(&mut context).is_pending());
+}
+
+/// Asks until the answer is yes.
+pub(crate) async fn until(mut asked: impl AsyncFnMut() -> bool) {
+    let answered = async {
+        while !asked().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    let limit = Duration::from_mins(1);
+    tokio::time::timeout(limit, answered).await.unwrap();
+}
+
+pub(crate) fn at(millis: i64) -> UnixMillis {
+    UnixMillis::new(millis)
+}
+
+pub(crate) fn handle(id: u32) -> SessionHandle {
+    SessionHandle::new(TenantId::PUBLIC, Uuid::from_u128(id.into()))
+}
+
+pub(crate) fn session(id: u32) -> Session {
+    Session {
+        handle: handle(id),
+        user_id: UserId::parse(&format!("canary-user-{id}")).unwrap(),
+        jwt_payload: JsonObject::parse(r#"{"canary":"payload"}"#).unwrap(),
+        created_at: at(1_000),
+        expires_at: at(10_000),
+        ends_at: UnixMillis::MAX,
+        static_key: false,
+        rotation: Rotation::starting_with(Hash2::from_bytes([1; 32])),
+    }
+}
+
+pub(crate) fn with_child(session: &Session, seed: u8) -> Rotation {
+    session.rotation.clone().with_child(Child {
+        hash: Hash2::from_bytes([seed; 32]),
+        nonce: Nonce::from_bytes([seed; 16]),
+        given_at: at(2_000),
+    })
+}
+
+pub(crate) async fn keep(storage: &PostgresStorage, ids: impl Iterator<Item = u32>) {
+    let sessions: Vec<_> = ids.map(session).collect();
+    let data = JsonObject::empty();
+    for written in all(sessions.iter().map(|one| storage.insert(&APP, one, &data))).await {
+        assert_eq!(written.unwrap(), Guarded::Written);
+    }
+}
+
+/// Begins all before it waits for the first, so that they may share statements.
+pub(crate) async fn all<'s, T>(steps: impl Iterator<Item = Begun<'s, T>>) -> Vec<T> {
+    let mut outcomes = Vec::new();
+    let mut steps: Vec<_> = steps
+        .map(|mut step| {
+            let mut context = Context::from_waker(Waker::noop());
+            (step.as_mut().poll(&mut context), step)
+        })
+        .collect();
+    for (begun, step) in &mut steps {
+        outcomes.push(match std::mem::replace(begun, Poll::Pending) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => step.await,
+        });
+    }
+    outcomes
+}
+
+/// A rotation that leaves the kind of key alone.
+pub(crate) async fn rotate(
+    storage: &impl Storage,
+    app: &AppId,
+    handle: &SessionHandle,
+    expected: u64,
+    next: &Rotation,
+    expires_at: UnixMillis,
+) -> Result<Guarded, StorageError> {
+    let next = Renewal {
+        rotation: next.clone(),
+        expires_at,
+        static_key: false,
+    };
+    storage.rotate(app, handle, expected, &next).await
+}

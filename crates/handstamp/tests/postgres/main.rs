@@ -1,0 +1,101 @@
+//! PostgreSQL, from outside: the suite that every backend passes, and what PostgreSQL adds to the contract.
+//!
+//! `cargo xtask test` starts a server and names it in `HANDSTAMP_TEST_POSTGRES`. Without one the cases are shown as ignored, and
+//! fail where `CI` says so.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests are not seen to be tests"
+)]
+
+mod coalescing;
+mod failures;
+mod fixture;
+mod plans;
+mod proxy;
+mod schema;
+
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use handstamp::storage::Storage;
+use handstamp::storage::conformance::Case;
+use libtest_mimic::{Arguments, Trial};
+
+use fixture::Town;
+
+type Test = fn(Town) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// Names tests with what they are called.
+macro_rules! tests {
+    ($($module:ident::$test:ident,)*) => {
+        vec![$((
+            concat!(stringify!($module), "::", stringify!($test)),
+            (|town| Box::pin($module::$test(town))) as Test,
+        ),)*]
+    };
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let server = std::env::var("HANDSTAMP_TEST_POSTGRES").ok();
+    let must = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    let ignored = server.is_none() && !must;
+    let server = server.ok_or("HANDSTAMP_TEST_POSTGRES names no server");
+
+    let mut trials = Vec::new();
+    for (name, case) in handstamp::conformance!() {
+        let server = server.clone();
+        let run = move || fixture::run(&server?, move |town| conforms(town, case));
+        trials.push(Trial::test(format!("conformance::{name}"), run));
+    }
+    for (name, test) in tests() {
+        let server = server.clone();
+        let run = move || fixture::run(&server?, test);
+        trials.push(Trial::test(name, run));
+    }
+    let trials = trials
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(ignored))
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+async fn conforms(town: Town, case: Case) {
+    let storage: Arc<dyn Storage> = town.open().await;
+    case(Arc::clone(&storage)).await;
+    storage.close().await;
+}
+
+#[expect(clippy::as_conversions, reason = "closures become functions by it")]
+fn tests() -> Vec<(&'static str, Test)> {
+    tests![
+        coalescing::waiting_writes_share_a_transaction,
+        coalescing::each_of_a_shared_statement_has_its_own_outcome,
+        coalescing::a_bad_row_fails_nobody_else,
+        coalescing::many_engines_make_one_lineage,
+        coalescing::guards_are_looked_at_again_after_waiting,
+        coalescing::a_step_that_lost_a_deadlock_is_done_again,
+        coalescing::writes_from_two_servers_do_not_lock_each_other_out,
+        failures::a_cut_connection_leaves_the_outcome_open_and_a_retry_gets_the_same_child,
+        failures::a_read_is_tried_again,
+        failures::a_database_that_was_away_is_found_again,
+        failures::connections_that_the_server_ends_are_replaced,
+        failures::a_database_to_be_read_only_is_said_to_be,
+        failures::a_lock_held_for_too_long_is_reported,
+        failures::all_connections_in_use_are_reported,
+        failures::a_row_that_contradicts_itself_is_reported_by_place,
+        plans::every_statement_uses_an_index,
+        plans::rotations_touch_no_index,
+        plans::a_sweep_puts_off_those_that_live_on,
+        plans::sweeps_pass_by_rows_in_use,
+        schema::a_newer_schema_is_refused,
+        schema::a_missing_schema_is_made_only_when_asked,
+        schema::many_may_make_the_schema_at_once,
+        schema::an_address_is_told_without_its_password,
+        schema::a_database_that_is_not_there_is_said_plainly,
+    ]
+}

@@ -1,0 +1,190 @@
+//! What steps cost: indexes that are used, indexes that are left alone, sweeps that do not wait.
+
+use handstamp::JsonObject;
+use handstamp::jws::Algorithm;
+use handstamp::storage::{Confirm, DataWrite, Guarded, KeyKind, Storage as _, StoredKey};
+use handstamp::token::Hash2;
+
+use crate::fixture::{
+    APP, Client, Town, all, at, handle, keep, rotate, session, until, with_child,
+};
+
+/// Every kind of step, often enough for PostgreSQL to have made a plan that it keeps.
+pub(crate) async fn every_statement_uses_an_index(town: Town) {
+    const SESSIONS: u32 = 4_000;
+    const ROUNDS: u32 = 12;
+    let storage = town.open().await;
+    for from in (0..SESSIONS).step_by(1_000) {
+        keep(&storage, from..from + 1_000).await;
+    }
+    let mut client = town.client().await;
+    client.run("ANALYZE handstamp_sessions").await;
+    let scans = "SELECT coalesce(sum(seq_scan), 0)::bigint FROM pg_stat_user_tables
+                 WHERE relid = 'handstamp_sessions'::regclass";
+    until_told(&mut client, "n_tup_ins", i64::from(SESSIONS), &storage).await;
+    let before = client.number(scans).await;
+
+    let storage = town.open().await;
+    let empty = JsonObject::empty();
+    for round in 0..ROUNDS {
+        // The first ones will be swept.
+        let one = session(500 + round);
+        // Alone, and many at once.
+        for many in [1, 40] {
+            let sessions: Vec<_> = (0..many).map(|n| session(1_000 + 50 * round + n)).collect();
+            let next: Vec<_> = sessions.iter().map(|one| with_child(one, 2)).collect();
+            for read in all(sessions
+                .iter()
+                .map(|one| storage.session(&APP, &one.handle)))
+            .await
+            {
+                assert!(read.unwrap().is_some());
+            }
+            let reads = sessions
+                .iter()
+                .map(|one| storage.session_data(&APP, &one.handle));
+            for read in all(reads).await {
+                assert!(read.unwrap().is_some());
+            }
+            let rotations = sessions
+                .iter()
+                .zip(&next)
+                .map(|(one, next)| rotate(&storage, &APP, &one.handle, 0, next, at(20_000)));
+            for rotated in all(rotations).await {
+                let _: Guarded = rotated.unwrap();
+            }
+            let step = Confirm {
+                child: Hash2::from_bytes([2; 32]),
+                parent: Hash2::from_bytes([1; 32]),
+                now: at(2_000),
+                expires_at: at(20_000),
+            };
+            let confirmations = sessions
+                .iter()
+                .map(|one| storage.confirm(&APP, &one.handle, step));
+            for confirmed in all(confirmations).await {
+                confirmed.unwrap();
+            }
+            let writes = sessions
+                .iter()
+                .map(|one| storage.write_session_data(&APP, &one.handle, &empty, None, at(0)));
+            for written in all(writes).await {
+                assert!(matches!(written.unwrap(), DataWrite::Written(_)));
+            }
+            let again = all(sessions.iter().map(|one| storage.insert(&APP, one, &empty))).await;
+            for inserted in again {
+                assert_eq!(inserted.unwrap(), Guarded::Lost);
+            }
+        }
+        let user = &one.user_id;
+        let handles = storage
+            .handles_of_user(&APP, None, user, at(0))
+            .await
+            .unwrap();
+        assert_eq!(handles, std::slice::from_ref(&one.handle));
+        assert_eq!(
+            storage.revoke_user(&APP, None, user).await.unwrap(),
+            handles
+        );
+        let others = [handle(2_000 + round), handle(3_000 + round)];
+        assert_eq!(storage.revoke(&APP, &others).await.unwrap().len(), 2);
+        assert_eq!(storage.sweep(at(9_999), 10).await.unwrap(), 0);
+        assert_eq!(storage.sweep(at(10_000), 3).await.unwrap(), 3);
+        let key = StoredKey {
+            kind: KeyKind::Dynamic(Algorithm::Rs256),
+            generation: round + 1,
+            created_at: at(0),
+            material: vec![1].into(),
+        };
+        assert_eq!(storage.add_key(&APP, &key).await.unwrap(), Guarded::Written);
+        assert_eq!(
+            storage.keys(&APP).await.unwrap().len(),
+            usize::from(round > 0) + 1
+        );
+        storage.retire_keys(&APP, at(1)).await.unwrap();
+        storage.ping().await.unwrap();
+    }
+    let deleted = i64::from(ROUNDS * (1 + 2 + 3));
+    until_told(&mut client, "n_tup_del", deleted, &storage).await;
+    assert_eq!(
+        client.number(scans).await,
+        before,
+        "the whole table was read"
+    );
+}
+
+/// Only HOT updates leave all indexes as they are.
+pub(crate) async fn rotations_touch_no_index(town: Town) {
+    let storage = town.open().await;
+    // As many as fit into a page together with their next versions.
+    keep(&storage, 0..6).await;
+    for id in 0..6 {
+        let (before, next) = (session(id), with_child(&session(id), 2));
+        let rotated = rotate(&storage, &APP, &before.handle, 0, &next, at(20_000));
+        assert_eq!(rotated.await.unwrap(), Guarded::Written);
+        let step = Confirm {
+            child: Hash2::from_bytes([2; 32]),
+            parent: Hash2::from_bytes([1; 32]),
+            now: at(2_000),
+            expires_at: at(30_000),
+        };
+        let confirmed = storage.confirm(&APP, &before.handle, step).await.unwrap();
+        assert_eq!(confirmed.unwrap().expires_at, at(30_000));
+    }
+    let mut client = town.client().await;
+    until_told(&mut client, "n_tup_upd", 12, &storage).await;
+    let hot = "SELECT n_tup_hot_upd FROM pg_stat_user_tables
+               WHERE relid = 'handstamp_sessions'::regclass";
+    assert_eq!(client.number(hot).await, 12);
+}
+
+/// A server's process tells what it did when it ends, so the store is closed.
+async fn until_told(
+    client: &mut Client,
+    what: &str,
+    count: i64,
+    storage: &handstamp::storage::postgres::PostgresStorage,
+) {
+    storage.close().await;
+    let sql = format!(
+        "SELECT {what} FROM pg_stat_user_tables WHERE relid = 'handstamp_sessions'::regclass"
+    );
+    until(async || client.number(&sql).await >= count).await;
+}
+
+pub(crate) async fn a_sweep_puts_off_those_that_live_on(town: Town) {
+    let storage = town.open().await;
+    keep(&storage, 0..5).await;
+    let rotate = async |id, expires_at| {
+        let (handle, next) = (handle(id), with_child(&session(id), 2));
+        let rotated = rotate(&storage, &APP, &handle, 0, &next, at(expires_at));
+        assert_eq!(rotated.await.unwrap(), Guarded::Written);
+    };
+    for id in 0..3 {
+        rotate(id, 20_000).await;
+    }
+    // A clock may be set back, or the configuration changed.
+    rotate(4, 5_000).await;
+    assert_eq!(storage.sweep(at(5_000), 1).await.unwrap(), 1);
+    assert_eq!(storage.sweep(at(9_999), 9).await.unwrap(), 0);
+    // Three that live on may come before the one that has ended.
+    assert_eq!(storage.sweep(at(10_000), 1).await.unwrap(), 1);
+    assert_eq!(storage.sweep(at(10_000), 9).await.unwrap(), 0);
+    let mut client = town.client().await;
+    let put_off = "SELECT count(*) FROM handstamp_sessions WHERE sweep_at = 20000";
+    assert_eq!(client.number(put_off).await, 3);
+    assert_eq!(storage.sweep(at(20_000), 2).await.unwrap(), 2);
+    assert_eq!(storage.sweep(at(20_000), 2).await.unwrap(), 1);
+}
+
+pub(crate) async fn sweeps_pass_by_rows_in_use(town: Town) {
+    let storage = town.open().await;
+    keep(&storage, 0..3).await;
+    let mut client = town.client().await;
+    client
+        .run("BEGIN; UPDATE handstamp_sessions SET counter = 5 WHERE user_id = 'canary-user-1'")
+        .await;
+    assert_eq!(storage.sweep(at(10_000), 10).await.unwrap(), 2);
+    client.run("COMMIT").await;
+    assert_eq!(storage.sweep(at(10_000), 10).await.unwrap(), 1);
+}
