@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -41,6 +42,8 @@ struct HeaderIn {
     typ: String,
     version: Option<String>,
     alg: String,
+    /// What must be understood: nothing that is named there is.
+    crit: Option<IgnoredAny>,
 }
 
 /// A token's own members. Those that are not used are null, not absent.
@@ -218,7 +221,7 @@ fn header(encoded: &str) -> Result<(HeaderIn, TokenFormat), Rejected> {
         Some("5") | None => TokenFormat::V5,
         Some(_) => return Err(Rejected::Malformed),
     };
-    if header.typ == "JWT" {
+    if header.typ == "JWT" && header.crit.is_none() {
         Ok((header, format))
     } else {
         Err(Rejected::Malformed)
