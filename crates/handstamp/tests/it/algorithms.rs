@@ -252,8 +252,8 @@ async fn only_the_key_that_is_named_is_asked() {
             world.key(KeyKind::Dynamic(algorithm)).await,
         );
         // Keys of every other kind, for their names.
-        for other in Algorithm::ALL {
-            let engine = world.another(20, config(other));
+        for (other, seed) in Algorithm::ALL.into_iter().zip(20..) {
+            let engine = world.another(seed, config(other));
             for static_key in [false, true] {
                 let ask = handstamp::engine::Create {
                     static_key,
@@ -265,7 +265,7 @@ async fn only_the_key_that_is_named_is_asked() {
         world.advance(SECOND);
         let _ = world.verify("x.y.z").await;
         let set = world
-            .another(21, config(algorithm))
+            .another(23, config(algorithm))
             .key_set(&APP)
             .await
             .unwrap();
@@ -279,7 +279,7 @@ async fn only_the_key_that_is_named_is_asked() {
             } else {
                 Rejected::Malformed
             };
-            let engine = world.another(22, config(algorithm));
+            let engine = world.another(24, config(algorithm));
             let verify = async |header: &str| {
                 let token = jwt(&key, header, &payload);
                 try_refresh(engine.verify(&Verify::new(&token)).await.unwrap())

@@ -32,7 +32,10 @@ fn config(algorithm: Algorithm) -> Config {
 }
 
 async fn created(engine: &Engine, format: TokenFormat, static_key: bool) -> Client {
-    let ask = Create { static_key, ..create_as(format) };
+    let ask = Create {
+        static_key,
+        ..create_as(format)
+    };
     Client::of(&engine.create(ask).await.unwrap())
 }
 
@@ -62,7 +65,11 @@ async fn each_session_has_its_own_kind_of_key_and_a_refresh_may_change_it() {
                     assert_eq!(is_static(&first.access), before);
                     let stored = async || world.session(&first.handle).await.unwrap().static_key;
                     assert_eq!(stored().await, before);
-                    let ask = Refresh { key, policy, ..refresh_as(&first.refresh, V5) };
+                    let ask = Refresh {
+                        key,
+                        policy,
+                        ..refresh_as(&first.refresh, V5)
+                    };
                     let second = Client::of(&renewed(world.engine.refresh(&ask).await.unwrap()));
                     assert_eq!((is_static(&second.access), stored().await), (after, after));
                     keeps(&world, &second, policy, after).await;
@@ -75,27 +82,54 @@ async fn each_session_has_its_own_kind_of_key_and_a_refresh_may_change_it() {
 
 /// Whatever else makes a token of that session makes it by the same kind of key.
 async fn keeps(world: &World, client: &Client, policy: Policy, is: bool) {
-    let ask = Regenerate { app: APP, token: &client.access, jwt_payload: None };
-    let Regenerated::Done { access: Some(access), .. } = world.engine.regenerate(ask).await.unwrap() else {
+    let ask = Regenerate {
+        app: APP,
+        token: &client.access,
+        jwt_payload: None,
+    };
+    let Regenerated::Done {
+        access: Some(access),
+        ..
+    } = world.engine.regenerate(ask).await.unwrap()
+    else {
         panic!("not regenerated");
     };
     assert_eq!(is_static(access.token.expose()), is);
     if policy == Policy::ConfirmOnUse {
-        let replacement = valid(world.verify(&client.access).await).replacement.unwrap();
+        let replacement = valid(world.verify(&client.access).await)
+            .replacement
+            .unwrap();
         assert_eq!(is_static(replacement.token.expose()), is);
     }
-    let ask = Refresh { policy, ..refresh_as(&client.refresh, V5) };
+    let ask = Refresh {
+        policy,
+        ..refresh_as(&client.refresh, V5)
+    };
     let third = Client::of(&renewed(world.engine.refresh(&ask).await.unwrap()));
     assert_eq!(is_static(&third.access), is);
     // Older forms do not name the key, but are signed by the same kind.
-    let ask = Refresh { policy, ..refresh_as(&third.refresh, TokenFormat::V2) };
+    let ask = Refresh {
+        policy,
+        ..refresh_as(&third.refresh, TokenFormat::V2)
+    };
     let fourth = Client::of(&renewed(world.engine.refresh(&ask).await.unwrap()));
     let input = fourth.access.rsplit_once('.').unwrap();
     use base64::Engine as _;
-    let signature = base64::engine::general_purpose::STANDARD.decode(input.1).unwrap();
-    for (kind, signed) in [(KeyKind::Static(Algorithm::Rs256), is), (KeyKind::Dynamic(Algorithm::Rs256), !is)] {
+    let signature = base64::engine::general_purpose::STANDARD
+        .decode(input.1)
+        .unwrap();
+    for (kind, signed) in [
+        (KeyKind::Static(Algorithm::Rs256), is),
+        (KeyKind::Dynamic(Algorithm::Rs256), !is),
+    ] {
         if !world.keys(kind).await.is_empty() {
-            assert_eq!(world.key(kind).await.verifies(input.0.as_bytes(), &signature), signed);
+            assert_eq!(
+                world
+                    .key(kind)
+                    .await
+                    .verifies(input.0.as_bytes(), &signature),
+                signed
+            );
         }
     }
 }
@@ -120,7 +154,11 @@ async fn keys_are_published_dynamic_ones_first_and_newest_first() {
     ];
     assert_eq!(ids(&other).await, expected);
     let set = other.key_set(&APP).await.unwrap();
-    let told: Vec<_> = set.keys.iter().map(|key| (key.is_dynamic, key.created_at, key.expires_at)).collect();
+    let told: Vec<_> = set
+        .keys
+        .iter()
+        .map(|key| (key.is_dynamic, key.created_at, key.expires_at))
+        .collect();
     let (second, life) = (START.plus(SECOND), 168 * HOUR + 2 * MINUTE);
     assert_eq!(
         told,
@@ -186,11 +224,20 @@ async fn a_key_set_of_two_algorithms_is_good_until_the_first_next_key() {
     // Each is followed by its own.
     world.clock.set(START.plus(168 * HOUR - MINUTE + MILLI));
     world.engine.tend_keys().await.unwrap();
-    assert_eq!(world.keys(KeyKind::Dynamic(Algorithm::Rs256)).await.len(), 2);
-    assert_eq!(world.keys(KeyKind::Dynamic(Algorithm::Es256)).await.len(), 1);
+    assert_eq!(
+        world.keys(KeyKind::Dynamic(Algorithm::Rs256)).await.len(),
+        2
+    );
+    assert_eq!(
+        world.keys(KeyKind::Dynamic(Algorithm::Es256)).await.len(),
+        1
+    );
     world.advance(DAY);
     world.engine.tend_keys().await.unwrap();
-    assert_eq!(world.keys(KeyKind::Dynamic(Algorithm::Es256)).await.len(), 2);
+    assert_eq!(
+        world.keys(KeyKind::Dynamic(Algorithm::Es256)).await.len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -206,7 +253,10 @@ async fn a_static_key_stays_for_ever() {
             let _ = valid(world.verify(&next.access).await);
             let set = world.engine.key_set(&APP).await.unwrap();
             let key = set.keys.last().unwrap();
-            assert_eq!((&key.id, key.expires_at), (&kid_of(&first.access), UnixMillis::MAX));
+            assert_eq!(
+                (&key.id, key.expires_at),
+                (&kid_of(&first.access), UnixMillis::MAX)
+            );
         }
         assert_eq!(world.keys(KeyKind::Static(algorithm)).await.len(), 1);
         // A server that starts now has it.
@@ -220,7 +270,9 @@ async fn a_static_key_stays_for_ever() {
 async fn keys_are_made_when_they_are_needed_and_once() {
     for algorithm in Algorithm::ALL {
         let world = World::new(config(algorithm));
-        let engines: Vec<_> = (10..18).map(|seed| world.another(seed, config(algorithm))).collect();
+        let engines: Vec<_> = (10..18)
+            .map(|seed| world.another(seed, config(algorithm)))
+            .collect();
         let mut expected = vec![KeyKind::Refresh];
         for static_key in [true, false] {
             let mut creating = tokio::task::JoinSet::new();
@@ -228,21 +280,41 @@ async fn keys_are_made_when_they_are_needed_and_once() {
                 creating.spawn(async move { created(&engine, V5, static_key).await });
             }
             let clients = creating.join_all().await;
-            expected.push(if static_key { KeyKind::Static(algorithm) } else { KeyKind::Dynamic(algorithm) });
+            expected.push(if static_key {
+                KeyKind::Static(algorithm)
+            } else {
+                KeyKind::Dynamic(algorithm)
+            });
             for algorithm in Algorithm::ALL {
-                for kind in [KeyKind::Static(algorithm), KeyKind::Dynamic(algorithm), KeyKind::Refresh] {
+                for kind in [
+                    KeyKind::Static(algorithm),
+                    KeyKind::Dynamic(algorithm),
+                    KeyKind::Refresh,
+                ] {
                     let made = world.keys(kind).await.len();
                     assert_eq!(made, usize::from(expected.contains(&kind)), "{kind:?}");
                 }
             }
-            for (client, engine) in clients.iter().flat_map(|client| engines.iter().map(move |engine| (client, engine))) {
+            for (client, engine) in clients
+                .iter()
+                .flat_map(|client| engines.iter().map(move |engine| (client, engine)))
+            {
                 assert_eq!(kid_of(&client.access), kid_of(&clients[0].access));
                 let _ = valid(engine.verify(&Verify::new(&client.access)).await.unwrap());
             }
         }
         // All of them tried.
-        let tried = world.store.calls().iter().filter(|call| **call == "add_key").count();
+        let tried = world
+            .store
+            .calls()
+            .iter()
+            .filter(|call| **call == "add_key")
+            .count();
         assert!(tried >= 24, "{tried}");
-        assert!(parts_of(&created(&world.engine, V5, false).await.access).0.contains(algorithm.as_str()));
+        assert!(
+            parts_of(&created(&world.engine, V5, false).await.access)
+                .0
+                .contains(algorithm.as_str())
+        );
     }
 }

@@ -24,7 +24,10 @@ use TokenFormat::{V1, V2, V3, V4, V5};
 const POLICIES: [Policy; 2] = [Policy::ConfirmOnUse, Policy::RotateAtOnce];
 
 async fn created(world: &World, anti_csrf: bool) -> Client {
-    let ask = Create { anti_csrf, ..create_as(V5) };
+    let ask = Create {
+        anti_csrf,
+        ..create_as(V5)
+    };
     Client::of(&world.engine.create(ask).await.unwrap())
 }
 
@@ -36,34 +39,59 @@ async fn a_refresh_token_that_was_made_with_an_anti_csrf_token_wants_it() {
             let client = created(&world, true).await;
             let stranger = created(&world, true).await;
             let right = client.anti_csrf.clone().unwrap();
-            let ask = |passed| Refresh { passed, policy, anti_csrf, ..refresh_as(&client.refresh, V5) };
+            let ask = |passed| Refresh {
+                passed,
+                policy,
+                anti_csrf,
+                ..refresh_as(&client.refresh, V5)
+            };
             let before = world.session(&client.handle).await;
             world.store.calls();
-            let longer = format!("{right}0");
+            let (longer, upper) = (format!("{right}0"), right.to_uppercase());
             for wrong in [
                 None,
                 Some(""),
                 Some("x"),
                 stranger.anti_csrf.as_deref(),
-                Some(&*right.to_uppercase()),
+                Some(&*upper),
                 Some(&right[1..]),
                 Some(&longer),
             ] {
-                let refreshed = world.engine.refresh(&ask(AntiCsrf::Passed(wrong))).await.unwrap();
+                let refreshed = world
+                    .engine
+                    .refresh(&ask(AntiCsrf::Passed(wrong)))
+                    .await
+                    .unwrap();
                 assert_eq!(refused(refreshed), RefreshRefused::AntiCsrf, "{wrong:?}");
             }
             assert!(world.store.calls().is_empty());
             assert_eq!(world.session(&client.handle).await, before);
             // The right one; and again, as a client does that has lost the answer.
-            let next = renewed(world.engine.refresh(&ask(AntiCsrf::Passed(Some(&right)))).await.unwrap());
-            let again = renewed(world.engine.refresh(&ask(AntiCsrf::Unchecked)).await.unwrap());
+            let next = renewed(
+                world
+                    .engine
+                    .refresh(&ask(AntiCsrf::Passed(Some(&right))))
+                    .await
+                    .unwrap(),
+            );
+            let again = renewed(
+                world
+                    .engine
+                    .refresh(&ask(AntiCsrf::Unchecked))
+                    .await
+                    .unwrap(),
+            );
             let (next, again) = (Client::of(&next), Client::of(&again));
             assert_eq!(next.refresh, again.refresh);
             assert_eq!(next.anti_csrf.is_some(), anti_csrf);
             assert_ne!(next.anti_csrf, client.anti_csrf);
             // The next one wants its own, if it has one.
             let passed = AntiCsrf::Passed(next.anti_csrf.as_deref());
-            let ask = Refresh { passed, policy, ..refresh_as(&next.refresh, V5) };
+            let ask = Refresh {
+                passed,
+                policy,
+                ..refresh_as(&next.refresh, V5)
+            };
             let _ = renewed(world.engine.refresh(&ask).await.unwrap());
         }
     }
@@ -76,10 +104,19 @@ async fn a_refresh_token_without_one_passes() {
             let world = World::new(Config::default());
             let client = created(&world, false).await;
             let passed = AntiCsrf::Passed(passed);
-            let ask = Refresh { passed, policy, anti_csrf: true, ..refresh_as(&client.refresh, V5) };
+            let ask = Refresh {
+                passed,
+                policy,
+                anti_csrf: true,
+                ..refresh_as(&client.refresh, V5)
+            };
             let next = Client::of(&renewed(world.engine.refresh(&ask).await.unwrap()));
             assert!(next.anti_csrf.is_some());
-            let ask = Refresh { passed, policy, ..refresh_as(&next.refresh, V5) };
+            let ask = Refresh {
+                passed,
+                policy,
+                ..refresh_as(&next.refresh, V5)
+            };
             let refreshed = world.engine.refresh(&ask).await.unwrap();
             assert_eq!(refused(refreshed), RefreshRefused::AntiCsrf);
         }
@@ -94,7 +131,11 @@ async fn without_its_anti_csrf_token_an_old_token_is_no_reuse() {
         let mut client = created(&world, true).await;
         let old = client.clone();
         for _ in 0..2 {
-            let ask = Refresh { policy, anti_csrf: true, ..refresh_as(&client.refresh, V5) };
+            let ask = Refresh {
+                policy,
+                anti_csrf: true,
+                ..refresh_as(&client.refresh, V5)
+            };
             client = Client::of(&renewed(world.engine.refresh(&ask).await.unwrap()));
             world.advance(MINUTE);
         }
@@ -104,7 +145,11 @@ async fn without_its_anti_csrf_token_an_old_token_is_no_reuse() {
             on_reuse: OnReuse::Revoke,
             ..refresh_as(&old.refresh, V5)
         };
-        let refreshed = world.engine.refresh(&ask(AntiCsrf::Passed(None))).await.unwrap();
+        let refreshed = world
+            .engine
+            .refresh(&ask(AntiCsrf::Passed(None)))
+            .await
+            .unwrap();
         assert_eq!(refused(refreshed), RefreshRefused::AntiCsrf);
         assert!(world.session(&client.handle).await.is_some());
         let passed = AntiCsrf::Passed(old.anti_csrf.as_deref());
@@ -118,7 +163,10 @@ fn span(issued: &Issued) -> Duration {
 }
 
 async fn created_for(world: &World, validity: Option<Duration>, format: TokenFormat) -> Issued {
-    let ask = Create { access_token_validity: validity, ..create_as(format) };
+    let ask = Create {
+        access_token_validity: validity,
+        ..create_as(format)
+    };
     world.engine.create(ask).await.unwrap()
 }
 
@@ -140,13 +188,23 @@ async fn an_access_token_may_be_asked_to_live_shorter_and_never_longer() {
                 let issued = created_for(&world, asked, format).await;
                 assert_eq!(span(&issued), lives, "{asked:?}");
                 let token = issued.refresh.text().expose();
-                let ask = Refresh { policy, access_token_validity: asked, ..refresh_as(token, format) };
+                let ask = Refresh {
+                    policy,
+                    access_token_validity: asked,
+                    ..refresh_as(token, format)
+                };
                 let next = renewed(world.engine.refresh(&ask).await.unwrap());
                 assert_eq!(span(&next), lives, "{asked:?}");
                 // It says nothing of the session's end, nor of the next token.
                 assert_eq!(next.refresh_expires_at, issued.refresh_expires_at);
-                let ask = Refresh { policy, ..refresh_as(next.refresh.text().expose(), format) };
-                assert_eq!(span(&renewed(world.engine.refresh(&ask).await.unwrap())), HOUR);
+                let ask = Refresh {
+                    policy,
+                    ..refresh_as(next.refresh.text().expose(), format)
+                };
+                assert_eq!(
+                    span(&renewed(world.engine.refresh(&ask).await.unwrap())),
+                    HOUR
+                );
             }
         }
     }
@@ -154,7 +212,10 @@ async fn an_access_token_may_be_asked_to_live_shorter_and_never_longer() {
 
 #[tokio::test]
 async fn whatever_is_asked_for_ends_with_the_session() {
-    let config = Config::builder().absolute_lifetime(Some(MINUTE * 30)).build().unwrap();
+    let config = Config::builder()
+        .absolute_lifetime(Some(MINUTE * 30))
+        .build()
+        .unwrap();
     let world = World::new(config);
     let end = world.now().plus(MINUTE * 30);
     let ends = |issued: &Issued| -> UnixMillis { issued.access.expires_at };
@@ -162,16 +223,26 @@ async fn whatever_is_asked_for_ends_with_the_session() {
         let issued = created_for(&world, asked, V5).await;
         assert_eq!(ends(&issued), end);
         let token = issued.refresh.text().expose();
-        let ask = Refresh { access_token_validity: asked, ..refresh_as(token, V5) };
+        let ask = Refresh {
+            access_token_validity: asked,
+            ..refresh_as(token, V5)
+        };
         let next = renewed(world.engine.refresh(&ask).await.unwrap());
         assert_eq!(ends(&next), end);
-        let replaced = valid(world.verify(next.access.token.expose()).await).replacement.unwrap();
+        let replaced = valid(world.verify(next.access.token.expose()).await)
+            .replacement
+            .unwrap();
         assert_eq!(replaced.expires_at, end);
     }
 }
 
 fn jittering(share: f64) -> World {
-    World::new(Config::builder().access_token_jitter(share).build().unwrap())
+    World::new(
+        Config::builder()
+            .access_token_jitter(share)
+            .build()
+            .unwrap(),
+    )
 }
 
 #[tokio::test]
@@ -185,16 +256,27 @@ async fn lives_are_cut_by_chance_within_the_share() {
             let ask = refresh_as(issued.refresh.text().expose(), format);
             let next = renewed(world.engine.refresh(&ask).await.unwrap());
             renewals.push(span(&next));
-            let token = valid(world.verify(next.access.token.expose()).await).replacement.unwrap();
+            let token = valid(world.verify(next.access.token.expose()).await)
+                .replacement
+                .unwrap();
             replaced.push(token.expires_at.since(token.created_at));
             // What was asked for is exact.
-            assert_eq!(span(&created_for(&world, Some(MINUTE), format).await), MINUTE);
+            assert_eq!(
+                span(&created_for(&world, Some(MINUTE), format).await),
+                MINUTE
+            );
             assert_eq!(span(&created_for(&world, Some(HOUR), format).await), HOUR);
         }
         for spans in [made, renewals, replaced] {
-            assert!(spans.iter().all(|span| (MINUTE * 45..=HOUR).contains(span)), "{spans:?}");
+            assert!(
+                spans.iter().all(|span| (MINUTE * 45..=HOUR).contains(span)),
+                "{spans:?}"
+            );
             let (least, most) = (spans.iter().min().unwrap(), spans.iter().max().unwrap());
-            assert!(*least < MINUTE * 48 && *most > MINUTE * 57, "{least:?} {most:?}");
+            assert!(
+                *least < MINUTE * 48 && *most > MINUTE * 57,
+                "{least:?} {most:?}"
+            );
             assert!(spans.iter().collect::<HashSet<_>>().len() > 40);
         }
     }
@@ -207,7 +289,10 @@ async fn without_a_share_lives_are_exact() {
         assert_eq!(span(&created_for(&world, None, V5).await), HOUR);
     }
     for share in [-0.01, 0.26, 1.0, f64::NAN, f64::INFINITY] {
-        let error = Config::builder().access_token_jitter(share).build().unwrap_err();
+        let error = Config::builder()
+            .access_token_jitter(share)
+            .build()
+            .unwrap_err();
         assert_eq!(error.setting(), "access_token_jitter");
     }
 }
