@@ -340,7 +340,7 @@ pub(crate) fn parts_of(token: &str) -> (String, String) {
 /// What the header of a JWT names its key.
 pub(crate) fn kid_of(token: &str) -> String {
     let header: serde_json::Value = serde_json::from_str(&parts_of(token).0).unwrap();
-    header["kid"].as_str().unwrap().to_owned()
+    header.get("kid").unwrap().as_str().unwrap().to_owned()
 }
 
 /// A JWT of any header and payload.
