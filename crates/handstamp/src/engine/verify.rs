@@ -222,11 +222,9 @@ impl Engine {
         let Some(session) = self.live_session(app, &used).await? else {
             return Ok(Verification::Unauthorised(VerifyRefused::NoSession));
         };
+        // The token of an unconfirmed child names the current one as its parent.
         let Rotation {
-            current,
-            child,
-            previous,
-            ..
+            current, previous, ..
         } = &session.rotation;
         let known = |hash: Hash1| {
             let hash = hash.hash2();
@@ -234,7 +232,6 @@ impl Engine {
                 || previous
                     .as_ref()
                     .is_some_and(|previous| previous.hash == hash)
-                || child.as_ref().is_some_and(|child| child.hash == hash)
         };
         if !known(used.claims.refresh_hash) && !used.claims.parent_hash.is_some_and(known) {
             return Ok(Verification::TryRefresh(TryRefresh::RotatedOut));
