@@ -183,10 +183,21 @@ impl Engine {
         Ok(validity.mul_f64(1.0 - share * jitter))
     }
 
-    /// When an access token made at `now` ends: no later than its session.
-    fn access_end(&self, now: UnixMillis, session_ends: UnixMillis) -> UnixMillis {
-        now.plus(self.config().access_token_validity())
-            .min(session_ends)
+    /// Whether `payload` can be said by tokens of `format`, and will be read again.
+    fn check_payload(payload: &JsonObject, format: TokenFormat) -> Result<(), Error> {
+        if payload.as_str().len() > access::MAX_PAYLOAD {
+            let limit = access::MAX_PAYLOAD;
+            return Err(Invalid::new(
+                "JWT payload",
+                format!("must be at most {limit} bytes of JSON"),
+            )
+            .into());
+        }
+        if format.allows(payload) {
+            Ok(())
+        } else {
+            Err(Error::ProtectedClaim)
+        }
     }
 }
 

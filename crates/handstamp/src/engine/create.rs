@@ -61,12 +61,10 @@ impl Engine {
     /// Makes a session: one durable write, one signature.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when payload or data are too large; [`Error::Failure`] when the store or the keys fail.
+    /// [`Error::Invalid`] when payload or data are too large; [`Error::ProtectedClaim`]; [`Error::Failure`] when the store or the keys fail.
     pub async fn create(&self, ask: Create) -> Result<Issued, Error> {
         self.check_data_size(&ask.session_data)?;
-        if !ask.format.allows(&ask.jwt_payload) {
-            return Err(Error::ProtectedClaim);
-        }
+        Self::check_payload(&ask.jwt_payload, ask.format)?;
         let form = Form {
             format: ask.format,
             static_key: ask.static_key,

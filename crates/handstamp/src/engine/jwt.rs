@@ -108,13 +108,15 @@ impl Engine {
                 },
             })
             .collect();
-        let newest = keys
-            .iter()
-            .filter(|key| key.is_dynamic)
-            .map(|key| key.created_at)
-            .max()
-            .unwrap_or(now);
-        let next_made = newest.plus(life.interval).minus(OVERLAP);
+        // Each algorithm's keys follow each other by themselves: the first of the next ones counts.
+        let newest = |of: Algorithm| {
+            let dynamic = keys
+                .iter()
+                .filter(|key| key.is_dynamic && key.algorithm == of);
+            dynamic.map(|key| key.created_at).max()
+        };
+        let first_due = Algorithm::ALL.into_iter().filter_map(newest).min();
+        let next_made = first_due.unwrap_or(now).plus(life.interval).minus(OVERLAP);
         Ok(KeySet {
             keys,
             max_age: next_made.since(now).max(Duration::from_secs(1)),

@@ -59,7 +59,7 @@ impl Engine {
     /// payload must suit tokens of `format`.
     ///
     /// # Errors
-    /// [`Error::ProtectedClaim`]; [`Error::Failure`] when the store fails.
+    /// [`Error::Invalid`] when the payload is too large; [`Error::ProtectedClaim`]; [`Error::Failure`] when the store fails.
     pub async fn write_jwt_payload(
         &self,
         app: &AppId,
@@ -67,9 +67,7 @@ impl Engine {
         payload: &JsonObject,
         format: TokenFormat,
     ) -> Result<bool, Error> {
-        if !format.allows(payload) {
-            return Err(Error::ProtectedClaim);
-        }
+        Self::check_payload(payload, format)?;
         Ok(self
             .storage()
             .write_jwt_payload(app, handle, payload, self.now())
@@ -79,19 +77,19 @@ impl Engine {
     /// Stores another payload and makes an access token that says it, alike in everything else.
     ///
     /// # Errors
-    /// [`Error::ProtectedClaim`]; [`Error::Failure`] when the store or the keys fail.
+    /// [`Error::Invalid`] when the payload is too large; [`Error::ProtectedClaim`] also when it is the stored payload that the
+    /// token cannot say; [`Error::Failure`] when the store or the keys fail.
     pub async fn regenerate(&self, ask: Regenerate<'_>) -> Result<Regenerated, Error> {
         let Ok((claims, format)) = access::read_unchecked(ask.token) else {
             return Ok(Regenerated::NoSession);
         };
-        if ask
-            .jwt_payload
-            .as_ref()
-            .is_some_and(|payload| !format.allows(payload))
-        {
-            return Err(Error::ProtectedClaim);
+        if let Some(payload) = &ask.jwt_payload {
+            Self::check_payload(payload, format)?;
         }
-        let Some(session) = self.session(&ask.app, &claims.handle).await? else {
+        let session = self.session(&ask.app, &claims.handle).await?;
+        // Nobody has checked the text here, so nothing is signed that only the text says: not whose the session is, nor an end
+        // that no token could have.
+        let Some(session) = session.filter(|session| session.user_id == claims.user_id) else {
             return Ok(Regenerated::NoSession);
         };
         let payload = match ask.jwt_payload {
@@ -106,12 +104,15 @@ impl Engine {
                 }
                 payload
             }
+            None if !format.allows(&session.jwt_payload) => return Err(Error::ProtectedClaim),
             None => session.jwt_payload,
         };
         let now = self.now();
+        let latest = now.plus(self.config().access_token_validity());
         let claims = AccessClaims {
             payload,
             created_at: now,
+            expires_at: claims.expires_at.min(latest).min(session.ends_at),
             ..claims
         };
         let view = SessionView {

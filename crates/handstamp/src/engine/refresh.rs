@@ -35,7 +35,8 @@ pub struct Refresh<'a> {
     pub format: TokenFormat,
     /// Which kind of key signs from now on.
     pub key: KeyChoice,
-    /// How long the access token is to live; at most as long as configured.
+    /// How long the access token is to live; at most as long as configured. What takes its place when its use confirms it lives
+    /// as long as any.
     pub access_token_validity: Option<Duration>,
 }
 

@@ -198,8 +198,7 @@ impl Engine {
             None => Ok(Verification::Unauthorised(VerifyRefused::NoSession)),
             Some(session)
                 if session.rotation.current.hash == child
-                    || (ask.check_storage
-                        && !session.jwt_payload.same_meaning(&used.claims.payload)) =>
+                    || (ask.check_storage && used.is_outdated_by(&session)) =>
             {
                 self.replace(app, used, session).await
             }
@@ -211,7 +210,7 @@ impl Engine {
     async fn check(&self, app: &AppId, used: Used) -> Result<Verification, Failure> {
         match self.live_session(app, &used).await? {
             None => Ok(Verification::Unauthorised(VerifyRefused::NoSession)),
-            Some(session) if !session.jwt_payload.same_meaning(&used.claims.payload) => {
+            Some(session) if used.is_outdated_by(&session) => {
                 self.replace(app, used, session).await
             }
             Some(_) => Ok(valid(used.claims, None)),
@@ -223,11 +222,9 @@ impl Engine {
         let Some(session) = self.live_session(app, &used).await? else {
             return Ok(Verification::Unauthorised(VerifyRefused::NoSession));
         };
+        // The token of an unconfirmed child names the current one as its parent.
         let Rotation {
-            current,
-            child,
-            previous,
-            ..
+            current, previous, ..
         } = &session.rotation;
         let known = |hash: Hash1| {
             let hash = hash.hash2();
@@ -235,7 +232,6 @@ impl Engine {
                 || previous
                     .as_ref()
                     .is_some_and(|previous| previous.hash == hash)
-                || child.as_ref().is_some_and(|child| child.hash == hash)
         };
         if !known(used.claims.refresh_hash) && !used.claims.parent_hash.is_some_and(known) {
             return Ok(Verification::TryRefresh(TryRefresh::RotatedOut));
@@ -264,10 +260,16 @@ impl Engine {
             format,
             now,
         } = used;
+        // The stored payload may have been written for tokens of another form. What this one cannot say it goes on without.
+        let payload = if format.allows(&session.jwt_payload) {
+            session.jwt_payload
+        } else {
+            claims.payload
+        };
         let claims = AccessClaims {
             parent_hash: None,
-            payload: session.jwt_payload,
-            expires_at: self.access_end(now, session.ends_at),
+            payload,
+            expires_at: now.plus(self.access_validity(None)?).min(session.ends_at),
             created_at: now,
             ..claims
         };
@@ -288,6 +290,14 @@ struct Used {
     claims: AccessClaims,
     format: TokenFormat,
     now: UnixMillis,
+}
+
+impl Used {
+    /// Whether the store has another payload by now, and one that a token of this form can say.
+    fn is_outdated_by(&self, session: &Session) -> bool {
+        !session.jwt_payload.same_meaning(&self.claims.payload)
+            && self.format.allows(&session.jwt_payload)
+    }
 }
 
 fn valid(claims: AccessClaims, replacement: Option<AccessToken>) -> Verification {

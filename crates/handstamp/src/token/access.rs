@@ -18,6 +18,9 @@ pub use nested::cookie_len;
 /// Longer text is not looked at.
 pub const MAX_LEN: usize = 64 * 1024;
 
+/// A JWT payload with more bytes of JSON text than this could make an access token longer than [`MAX_LEN`].
+pub const MAX_PAYLOAD: usize = 40 * 1024;
+
 /// A form that access tokens are minted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TokenFormat {
@@ -115,12 +118,18 @@ pub struct NamedKey<'k> {
 /// Mints the token that `claims` describe. Where the form counts in seconds, times are rounded down: [`rounded`].
 ///
 /// # Errors
-/// When the key does not sign.
+/// When the key does not sign, or the payload has a member that the token needs for itself: no token says a thing twice.
 pub fn mint(
     claims: &AccessClaims,
     format: TokenFormat,
     by: NamedKey<'_>,
 ) -> Result<Secret, KeyError> {
+    if !format.allows(&claims.payload) {
+        return Err(KeyError::new(
+            "did not sign",
+            "a protected member in the payload",
+        ));
+    }
     if format.is_jwt() {
         jwt::mint(claims, format, by)
     } else {

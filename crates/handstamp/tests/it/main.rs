@@ -1,14 +1,19 @@
 //! The library, from outside.
 
+mod algorithms;
 mod budgets;
 mod claims;
 mod conformance;
 mod eager;
 mod exploration;
+mod formats;
+mod key_kinds;
 mod keys;
 mod legacy;
 mod lifetimes;
+mod payloads;
 mod race_table;
+mod refreshes;
 mod secrecy;
 mod simulation;
 #[cfg(feature = "sqlite")]

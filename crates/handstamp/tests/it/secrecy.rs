@@ -13,20 +13,24 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use handstamp::config::ConfigError;
 use handstamp::engine::{
-    AntiCsrf, Create, OnReuse, Refresh, RefreshRefused, Refreshed, TryRefresh, Verify,
+    AntiCsrf, Create, CreateJwt, KeyChoice, OnReuse, Refresh, RefreshRefused, Refreshed,
+    Regenerate, Regenerated, TryRefresh, Verification, Verified, Verify,
 };
 use handstamp::entropy::EntropyError;
 use handstamp::jws::Algorithm;
 use handstamp::jws::SigningKey;
 use handstamp::rotation::{Policy, decide};
 use handstamp::storage::{Confirm, KeyKind, StorageError, StorageFault};
-use handstamp::token::access::Rejected;
+use handstamp::token::access::{
+    AccessClaims, NamedKey, Rejected, TokenFormat, mint, read_unchecked,
+};
 use handstamp::token::refresh::{PREFIX, RefreshClaims, RefreshKey};
 use handstamp::token::{Hash1, Nonce, Secret};
 use handstamp::{AppId, Config, SessionHandle, UserId};
 
 use crate::support::{
-    APP, Client, MINUTE, SECOND, World, json, refresh_v1, try_refresh, with_anti_csrf,
+    APP, Client, MINUTE, SECOND, World, create_as, json, refresh_as, refresh_v1, try_refresh,
+    with_anti_csrf,
 };
 
 /// What must not be seen anywhere.
@@ -195,6 +199,161 @@ async fn commands_and_outcomes_show_no_secret() {
             &world.engine.signing_key(&APP, false).await.unwrap(),
         ),
     ]);
+}
+
+/// The same of JWTs, of what changes payloads, and of every kind of key.
+#[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one value of each type")]
+async fn newer_commands_and_their_outcomes_show_no_secret() {
+    for algorithm in Algorithm::ALL {
+        let config = Config::builder()
+            .signing_algorithm(algorithm)
+            .build()
+            .unwrap();
+        let world = World::new(config);
+        let mut secrets = Secrets::default();
+        let canary = "canary-of-a-payload";
+        secrets.text(canary);
+        let payload = json(&format!(r#"{{"{canary}":"{canary}"}}"#));
+        let ask = Create {
+            anti_csrf: true,
+            static_key: true,
+            access_token_validity: Some(MINUTE),
+            ..create_as(TokenFormat::V5)
+        };
+        let issued = world.engine.create(ask.clone()).await.unwrap();
+        let client = Client::of(&issued);
+        let anti_csrf = client.anti_csrf.as_deref();
+        let refresh = Refresh {
+            anti_csrf: true,
+            passed: AntiCsrf::Passed(anti_csrf),
+            key: KeyChoice::Dynamic,
+            access_token_validity: Some(MINUTE),
+            ..refresh_as(&client.refresh, TokenFormat::V5)
+        };
+        let renewed = world.engine.refresh(&refresh).await.unwrap();
+        let Refreshed::Renewed(next) = &renewed else {
+            unreachable!("{renewed:?}")
+        };
+        let next = Client::of(next);
+        let regenerate = Regenerate {
+            app: APP,
+            token: &next.access,
+            jwt_payload: Some(payload.clone()),
+        };
+        let regenerated = world.engine.regenerate(regenerate.clone()).await.unwrap();
+        let Regenerated::Done {
+            access: Some(access),
+            ..
+        } = &regenerated
+        else {
+            unreachable!("{regenerated:?}")
+        };
+        let verify = Verify {
+            policy: Policy::RotateAtOnce,
+            check_storage: true,
+            ..Verify::new(&next.access)
+        };
+        let at_once = world.engine.verify(&verify).await.unwrap();
+        let verify = Verify::new(&next.access);
+        let replaced = world.engine.verify(&verify).await.unwrap();
+        let Verification::Valid(Verified {
+            replacement: Some(replacement),
+            ..
+        }) = &replaced
+        else {
+            unreachable!("{replaced:?}")
+        };
+        let create_jwt = CreateJwt {
+            app: APP,
+            payload: payload.clone(),
+            issuer: "https://example.com".to_owned(),
+            validity: MINUTE,
+            static_key: false,
+        };
+        let jwt = world.engine.create_jwt(&create_jwt).await.unwrap();
+        for client in [&client, &next] {
+            secrets.text(&client.refresh);
+            secrets.text(&client.access);
+            secrets.text(client.anti_csrf.as_deref().unwrap());
+            secrets.text(&Hash1::of(&client.refresh).to_hex());
+        }
+        for token in [&access.token, &replacement.token, &jwt] {
+            secrets.text(token.expose());
+        }
+        let (claims, _) = read_unchecked(access.token.expose()).unwrap();
+        let mut keys: Vec<SigningKey> = vec![];
+        for kind in [KeyKind::Dynamic(algorithm), KeyKind::Static(algorithm)] {
+            for stored in world.keys(kind).await {
+                // What comes before is alike in all keys, what comes after is the public half.
+                let at = if algorithm == Algorithm::Rs256 {
+                    stored.material.len() / 2
+                } else {
+                    36
+                };
+                secrets.bytes(&stored.material[at..]);
+                secrets.bytes(&stored.material);
+                secrets.are_not_shown_by(&[("StoredKey", &stored)]);
+                keys.push(SigningKey::from_pkcs8(algorithm, &stored.material).unwrap());
+            }
+        }
+        assert_eq!(keys.len(), 2);
+        let named = NamedKey {
+            id: "d-1",
+            key: &keys[0],
+        };
+        let key_set = world.engine.key_set(&APP).await.unwrap();
+        let protected = world
+            .engine
+            .write_jwt_payload(
+                &APP,
+                &client.handle,
+                &json(r#"{"sub":"canary-of-a-payload"}"#),
+                TokenFormat::V3,
+            )
+            .await
+            .unwrap_err();
+        let refused = mint(
+            &AccessClaims {
+                payload: json(r#"{"sub":"canary-of-a-payload"}"#),
+                ..claims.clone()
+            },
+            TokenFormat::V5,
+            named,
+        )
+        .unwrap_err();
+        secrets.are_not_in(&format!("{protected} {refused}"), "Display");
+        secrets.are_not_shown_by(&[
+            ("Create", &ask),
+            ("Issued", &issued),
+            ("Refresh", &refresh),
+            ("Refreshed", &renewed),
+            ("Regenerate", &regenerate),
+            ("Regenerated", &regenerated),
+            ("Verify", &verify),
+            ("Verification", &at_once),
+            ("Verification", &replaced),
+            ("CreateJwt", &create_jwt),
+            ("Secret", &jwt),
+            ("AccessClaims", &claims),
+            (
+                "Session",
+                &world
+                    .engine
+                    .session(&APP, &client.handle)
+                    .await
+                    .unwrap()
+                    .unwrap(),
+            ),
+            ("SigningKey", &keys),
+            ("NamedKey", &named),
+            ("KeySet", &key_set),
+            ("Engine", &world.engine),
+            ("MemoryStorage", &world.store.inner),
+            ("Error", &protected),
+            ("KeyError", &refused),
+        ]);
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use handstamp::clock::{Clock, ManualClock, UnixMillis};
 use handstamp::engine::{
     Create, Issued, OnReuse, Refresh, RefreshRefused, Refreshed, TryRefresh, Verification,
@@ -97,6 +99,12 @@ impl World {
     pub(crate) async fn signing_key(&self) -> SigningKey {
         let keys = self.keys(KeyKind::Dynamic(Algorithm::Rs256)).await;
         SigningKey::from_pkcs8(Algorithm::Rs256, &keys.last().unwrap().material).unwrap()
+    }
+
+    /// The newest key of that kind.
+    pub(crate) async fn key(&self, kind: KeyKind) -> SigningKey {
+        let keys = self.keys(kind).await;
+        SigningKey::from_pkcs8(kind.algorithm().unwrap(), &keys.last().unwrap().material).unwrap()
     }
 
     /// What an access token says.
@@ -295,4 +303,53 @@ pub(crate) fn refresh_v1(token: &str) -> Refresh<'_> {
         format: TokenFormat::V1,
         ..Refresh::new(token)
     }
+}
+
+/// A session whose access token has that form.
+pub(crate) fn create_as(format: TokenFormat) -> Create {
+    Create {
+        format,
+        ..Create::new(user())
+    }
+}
+
+/// A refresh that asks for an access token of that form.
+pub(crate) fn refresh_as(token: &str, format: TokenFormat) -> Refresh<'_> {
+    Refresh {
+        format,
+        ..Refresh::new(token)
+    }
+}
+
+/// The texts of an access token's header and payload, in the alphabet that its form has.
+pub(crate) fn parts_of(token: &str) -> (String, String) {
+    let (header, rest) = token.split_once('.').unwrap();
+    let (payload, _) = rest.split_once('.').unwrap();
+    let text = |part: &str| {
+        let bytes =
+            if header.contains("InZlcnNpb24iOiIxIn0") || header.contains("InZlcnNpb24iOiIyIn0") {
+                STANDARD.decode(part)
+            } else {
+                URL_SAFE_NO_PAD.decode(part)
+            };
+        String::from_utf8(bytes.unwrap()).unwrap()
+    };
+    (text(header), text(payload))
+}
+
+/// What the header of a JWT names its key.
+pub(crate) fn kid_of(token: &str) -> String {
+    let header: serde_json::Value = serde_json::from_str(&parts_of(token).0).unwrap();
+    header.get("kid").unwrap().as_str().unwrap().to_owned()
+}
+
+/// A JWT of any header and payload.
+pub(crate) fn jwt(key: &SigningKey, header: &str, payload: &str) -> String {
+    let input = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header),
+        URL_SAFE_NO_PAD.encode(payload)
+    );
+    let signature = key.sign(input.as_bytes()).unwrap();
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }

@@ -218,18 +218,18 @@ pub(crate) async fn all<'s, T>(steps: impl Iterator<Item = Begun<'s, T>>) -> Vec
 }
 
 /// A rotation that leaves the kind of key alone.
-pub(crate) async fn rotate(
-    storage: &impl Storage,
-    app: &AppId,
-    handle: &SessionHandle,
+pub(crate) fn rotate<'a>(
+    storage: &'a PostgresStorage,
+    app: &'a AppId,
+    handle: &'a SessionHandle,
     expected: u64,
     next: &Rotation,
     expires_at: UnixMillis,
-) -> Result<Guarded, StorageError> {
+) -> Pin<Box<dyn Future<Output = Result<Guarded, StorageError>> + Send + 'a>> {
     let next = Renewal {
         rotation: next.clone(),
         expires_at,
         static_key: false,
     };
-    storage.rotate(app, handle, expected, &next).await
+    Box::pin(async move { storage.rotate(app, handle, expected, &next).await })
 }

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -10,7 +11,7 @@ use super::{AccessClaims, NamedKey, Parts, Rejected, TokenFormat, string};
 use crate::clock::UnixMillis;
 use crate::id::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
-use crate::jws::KeyError;
+use crate::jws::{Algorithm, KeyError, RSA_BYTES};
 use crate::token::{Hash1, Secret};
 
 /// What the token itself needs: the first seven since V3, the eighth since V4, the ninth since V5.
@@ -41,6 +42,8 @@ struct HeaderIn {
     typ: String,
     version: Option<String>,
     alg: String,
+    /// What must be understood: nothing that is named there is.
+    crit: Option<IgnoredAny>,
 }
 
 /// A token's own members. Those that are not used are null, not absent.
@@ -68,6 +71,11 @@ pub(super) fn mint(
     format: TokenFormat,
     by: NamedKey<'_>,
 ) -> Result<Secret, KeyError> {
+    let (own, version) = own(claims, format);
+    sign(&own, &claims.payload, Some(version), by)
+}
+
+fn own(claims: &AccessClaims, format: TokenFormat) -> (Own<'_>, &'static str) {
     let own = Own {
         iat: claims.created_at.as_millis().div_euclid(1000),
         exp: claims.expires_at.as_millis().div_euclid(1000),
@@ -84,7 +92,7 @@ pub(super) fn mint(
         TokenFormat::V4 => "4",
         TokenFormat::V5 => "5",
     };
-    sign(&own, &claims.payload, Some(version), by)
+    (own, version)
 }
 
 pub(super) fn mint_plain(
@@ -120,6 +128,14 @@ pub(super) fn mint_plain(
     sign(&plain, &others, None, by)
 }
 
+/// How long the token can be that says this: the alphabet needs no escapes, and no key has a longer id or signature.
+pub(super) fn longest(claims: &AccessClaims, format: TokenFormat) -> Result<usize, KeyError> {
+    const ID: &str = "d-9223372036854775807-es256";
+    let (own, version) = own(claims, format);
+    let text = signing_input(&own, &claims.payload, Some(version), ID, Algorithm::Rs256)?;
+    Ok(text.len() + ".".len() + (RSA_BYTES * 4).div_ceil(3))
+}
+
 /// Signs a JWT of `own` members followed by those of `payload`.
 fn sign(
     own: &impl Serialize,
@@ -127,12 +143,27 @@ fn sign(
     version: Option<&'static str>,
     by: NamedKey<'_>,
 ) -> Result<Secret, KeyError> {
+    let mut text = signing_input(own, payload, version, by.id, by.key.algorithm())?;
+    let signature = by.key.sign(text.as_bytes())?;
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut text);
+    Ok(Secret::new(text))
+}
+
+/// Header and payload, joined: what is signed.
+fn signing_input(
+    own: &impl Serialize,
+    payload: &JsonObject,
+    version: Option<&'static str>,
+    kid: &str,
+    algorithm: Algorithm,
+) -> Result<String, KeyError> {
     let failed = |why| KeyError::new("did not sign: claims", why);
     let header = HeaderOut {
-        kid: by.id,
+        kid,
         typ: "JWT",
         version,
-        alg: by.key.algorithm().as_str(),
+        alg: algorithm.as_str(),
     };
     let mut body = serde_json::to_string(own).map_err(failed)?;
     let members = payload.inner();
@@ -145,10 +176,7 @@ fn sign(
     let mut text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).map_err(failed)?);
     text.push('.');
     URL_SAFE_NO_PAD.encode_string(body, &mut text);
-    let signature = by.key.sign(text.as_bytes())?;
-    text.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut text);
-    Ok(Secret::new(text))
+    Ok(text)
 }
 
 pub(super) fn open<'k>(
@@ -193,7 +221,7 @@ fn header(encoded: &str) -> Result<(HeaderIn, TokenFormat), Rejected> {
         Some("5") | None => TokenFormat::V5,
         Some(_) => return Err(Rejected::Malformed),
     };
-    if header.typ == "JWT" {
+    if header.typ == "JWT" && header.crit.is_none() {
         Ok((header, format))
     } else {
         Err(Rejected::Malformed)

@@ -122,7 +122,7 @@ const SIGNATURE_LEN: usize = crate::jws::RSA_BYTES.div_ceil(3) * 4;
 
 /// How many bytes of a cookie, name and value, the largest access token of this session will take.
 ///
-/// Cookie writers percent-encode `+`, `/` and `=`. A signature is random: 48 bytes are set aside for its escapes, which all but
+/// Of the two older formats: cookie writers percent-encode `+`, `/` and `=`. A signature is random: 48 bytes are set aside for its escapes, which all but
 /// one in ten thousand stay within.
 ///
 /// # Errors
@@ -139,6 +139,9 @@ pub fn cookie_len(
         anti_csrf: Some(Secret::new(Uuid::nil().to_string())),
         ..claims.clone()
     };
+    if format.is_jwt() {
+        return Ok(name.len() + super::jwt::longest(&largest, format)?);
+    }
     let text = signing_input(&largest, format)?;
     let escapes = text
         .bytes()
