@@ -9,12 +9,12 @@ use axum_server::Handle;
 use handstamp::storage::memory::MemoryStorage;
 use handstamp::storage::sqlite::SqliteStorage;
 use handstamp::storage::{Storage, StorageError};
-use handstamp::{AppId, Engine, Failure, Parts};
+use handstamp::{Engine, Failure, Parts};
 use hyper_util::rt::TokioTimer;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use crate::cdi;
+use crate::cdi::{self, Registry};
 use crate::settings::{DatabaseUrl, ServerConfig};
 
 /// How long a client may take over a request's head.
@@ -93,14 +93,14 @@ pub async fn run(
         error,
     })?;
     let storage = open(&config.database).await?;
-    let engine = Engine::new(Parts::with_shared_storage(storage), config.engine.clone());
-    let prepared = engine.prepare(&AppId::PUBLIC).await;
-    prepared.map_err(|error| ServeError::Keys {
+    let opened = Registry::open(Parts::with_shared_storage(storage), config.clone()).await;
+    let registry = opened.map_err(|error| ServeError::Keys {
         url: config.database.clone(),
         error,
     })?;
 
-    let router = cdi::router(engine.clone(), config);
+    let router = cdi::router(Arc::clone(&registry), config);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
     let mut servers = JoinSet::new();
     let mut addresses = Vec::new();
@@ -114,9 +114,9 @@ pub async fn run(
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT);
-        servers.spawn(server.serve(router.clone().into_make_service()));
+        servers.spawn(server.serve(service.clone()));
     }
-    let upkeep = tokio::spawn(look_after(engine.clone()));
+    let upkeep = tokio::spawn(look_after(Arc::clone(&registry)));
     let mut stop = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -132,7 +132,7 @@ pub async fn run(
     handle.graceful_shutdown(Some(config.shutdown_timeout));
     upkeep.abort();
     while servers.join_next().await.is_some() {}
-    engine.close().await;
+    registry.engine().close().await;
     tracing::info!("stopped");
     match ended {
         Some(Ok(Err(error))) => Err(error.into()),
@@ -183,13 +183,15 @@ fn listen(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// Keys and sweeping. What fails here is tried again at the next turn.
-async fn look_after(engine: Engine) {
+/// Apps, keys and sweeping. What fails here is tried again at the next turn.
+async fn look_after(registry: Arc<Registry>) {
+    // Any engine sweeps for all apps.
+    let engine = registry.engine();
     let mut keys = tokio::time::interval(KEYS_EVERY);
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         let failed = tokio::select! {
-            _ = keys.tick() => engine.tend_keys().await.err(),
+            _ = keys.tick() => registry.tend().await.err(),
             _ = sweep.tick() => sweep_all(&engine).await.err(),
         };
         if let Some(error) = failed {

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+mod access;
 mod file;
 mod table;
 mod typed;
 
-use table::{OTHER_DATABASES, Role};
+pub use access::Access;
+use table::{OTHER_DATABASES, PER_APP, Role};
 pub use table::{SETTINGS, Setting};
 pub use typed::{Cookies, DatabaseUrl, LogFormat, ServerConfig};
 
@@ -23,6 +25,8 @@ pub enum Origin {
     Environment(String),
     /// The command line.
     Flag(&'static str),
+    /// What was said of one app.
+    App,
 }
 
 impl fmt::Display for Origin {
@@ -32,6 +36,7 @@ impl fmt::Display for Origin {
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag(name) => write!(f, "flag --{name}"),
+            Self::App => f.write_str("coreConfig of the app"),
         }
     }
 }
@@ -89,7 +94,7 @@ pub enum SettingsError {
 }
 
 /// All values, merged: flags over environment over file over defaults.
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct Settings {
     found: BTreeMap<&'static str, Found>,
     file: Option<PathBuf>,
@@ -173,6 +178,35 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The same with what an app has of its own. Settings that an app cannot have, or that are unknown, are passed over.
+    fn with(&self, own: &serde_json::Map<String, serde_json::Value>) -> Self {
+        let mut settings = self.clone();
+        for (name, value) in own {
+            let known = SETTINGS.iter().find(|setting| setting.is_named(name));
+            if let Some(setting) = known.filter(|setting| PER_APP.contains(&setting.name))
+                && !value.is_null()
+            {
+                let text = value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), ToOwned::to_owned);
+                let origin = Origin::App;
+                settings.found.insert(setting.name, Found { text, origin });
+            }
+        }
+        settings
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Values can be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Shows each setting with its value and where that comes from, in the form of a configuration file.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -193,9 +227,10 @@ impl fmt::Display for Settings {
     }
 }
 
-/// The value as it may be shown: a database's address may carry a password.
+/// The value as it may be shown: a database's address may carry a password, and API keys are ones.
 fn shown(setting: &Setting, text: &str) -> String {
     let masked = match (setting.name, text.split_once("://")) {
+        ("api_keys", _) => "***".to_owned(),
         ("database", Some((scheme, rest))) => match rest.rsplit_once('@') {
             Some((_, place)) => format!("{scheme}://***@{place}"),
             None => text.to_owned(),
