@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use handstamp::{AppId, Engine, Failure, TenantId};
 
-use crate::settings::{Access, Cookies, ServerConfig};
+use crate::settings::{Access, Cookies, RecentReuse, ServerConfig};
 
 mod body;
 mod handlers;
@@ -58,7 +58,7 @@ pub(crate) struct Cdi {
     anti_csrf: bool,
     blacklisting: bool,
     static_keys: bool,
-    recent_reuse_is_unauthorised: bool,
+    recent_reuse: RecentReuse,
     allowed: Allowed,
     config_file: Option<PathBuf>,
     body_limit: usize,
@@ -76,7 +76,7 @@ impl Cdi {
             anti_csrf: config.anti_csrf,
             blacklisting: config.blacklisting,
             static_keys: config.static_keys,
-            recent_reuse_is_unauthorised: config.recent_reuse_is_unauthorised,
+            recent_reuse: config.recent_reuse,
             allowed: config.access.allowed,
             config_file: config.file.clone(),
         }
@@ -131,7 +131,7 @@ impl Door {
         let header = request.headers().get("cdi-version");
         let versioned = !WITHOUT_VERSION.contains(&route.path);
         let version = self.access.allowed.meant(
-            header.map(|value| value.as_bytes()),
+            header.map(HeaderValue::as_bytes),
             route.is_legacy(),
             versioned,
         )?;

@@ -12,7 +12,7 @@ mod typed;
 pub use access::Access;
 use table::{OTHER_DATABASES, PER_APP, Role};
 pub use table::{SETTINGS, Setting};
-pub use typed::{Cookies, DatabaseUrl, LogFormat, ServerConfig};
+pub use typed::{Cookies, DatabaseUrl, LogFormat, RecentReuse, ServerConfig};
 
 /// Where a value comes from; later ones win.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

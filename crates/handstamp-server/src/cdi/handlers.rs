@@ -56,13 +56,29 @@ pub(super) struct VerifyAsk {
 pub(super) struct RefreshAsk {
     pub(super) token: String,
     pub(super) anti_csrf: bool,
-    /// The anti-CSRF token that came along, where one is compared.
-    pub(super) passed: Option<Option<String>>,
+    pub(super) passed: Passed,
     pub(super) policy: Policy,
     pub(super) on_reuse: OnReuse,
     pub(super) format: TokenFormat,
     pub(super) key: KeyChoice,
     pub(super) access_token_validity: Option<Duration>,
+}
+
+/// The anti-CSRF token that came along with a refresh token.
+pub(super) enum Passed {
+    Unchecked,
+    Compared(Option<String>),
+}
+
+impl Passed {
+    /// What came along, if there is protection at all.
+    pub(super) fn compared_if(protected: bool, passed: Option<String>) -> Self {
+        if protected {
+            Self::Compared(passed)
+        } else {
+            Self::Unchecked
+        }
+    }
 }
 
 /// Which sessions are to end.
@@ -137,8 +153,8 @@ where
         token: &ask.token,
         anti_csrf: ask.anti_csrf,
         passed: match &ask.passed {
-            Some(passed) => AntiCsrf::Passed(passed.as_deref()),
-            None => AntiCsrf::Unchecked,
+            Passed::Compared(passed) => AntiCsrf::Passed(passed.as_deref()),
+            Passed::Unchecked => AntiCsrf::Unchecked,
         },
         policy: ask.policy,
         on_reuse: ask.on_reuse,

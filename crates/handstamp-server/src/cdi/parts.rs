@@ -57,15 +57,16 @@ pub(super) const NO_SESSION: &str = "Session does not exist.";
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Token {
-    token: String,
+    #[serde(rename = "token")]
+    text: String,
     expiry: i64,
     created_time: i64,
 }
 
 impl Token {
-    pub(super) fn new(token: impl Into<String>, expiry: i64, created_time: i64) -> Self {
+    pub(super) fn new(text: impl Into<String>, expiry: i64, created_time: i64) -> Self {
         Self {
-            token: token.into(),
+            text: text.into(),
             expiry,
             created_time,
         }

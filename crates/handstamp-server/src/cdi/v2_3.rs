@@ -4,7 +4,7 @@ use axum::http::Method;
 
 use super::Call;
 use super::body::Body;
-use super::handlers::{self, FromBody, RefreshAsk};
+use super::handlers::{self, FromBody, Passed, RefreshAsk};
 use super::operations::Operations;
 use super::reply::Refusal;
 use super::v1_0::{RefreshReply, Stolen};
@@ -27,7 +27,7 @@ impl FromBody for RefreshSession {
         let ask = v2_0::RefreshSession::read(body, call)?;
         let passed = body.optional_string("antiCsrfToken")?;
         Ok(RefreshAsk {
-            passed: ask.anti_csrf.then_some(passed),
+            passed: Passed::compared_if(ask.anti_csrf, passed),
             ..ask
         })
     }

@@ -6,7 +6,7 @@ use handstamp::rotation::Policy;
 
 use super::Call;
 use super::body::Body;
-use super::handlers::{self, FromBody, RefreshAsk, VerifyAsk, keys};
+use super::handlers::{self, FromBody, Passed, RefreshAsk, VerifyAsk, keys};
 use super::operations::Operations;
 use super::parts::{Session, Token};
 use super::reply::Refusal;
@@ -88,7 +88,7 @@ impl FromBody for RefreshSession {
         let anti_csrf = body.boolean("enableAntiCsrf")?;
         Ok(RefreshAsk {
             anti_csrf,
-            passed: anti_csrf.then_some(passed),
+            passed: Passed::compared_if(anti_csrf, passed),
             ..ask
         })
     }

@@ -17,6 +17,7 @@ use super::v1_0::unauthorised_text;
 use super::v2_21::{self, Issue, VerifyReply};
 use super::v4_0::{self, Session, Stolen};
 use super::{Call, Cdi, v5_0};
+use crate::settings::RecentReuse;
 
 pub(super) fn operations() -> Operations {
     v5_0::operations()
@@ -137,7 +138,7 @@ impl Render<Refreshed> for RefreshReply {
             Reuse::Sibling => (true, "ORPHANED_BRANCH"),
             Reuse::Stale => (false, "STALE_LINEAGE"),
         };
-        if recent && cdi.recent_reuse_is_unauthorised {
+        if recent && cdi.recent_reuse == RecentReuse::Unauthorised {
             return Self::Late {
                 message: Message::unauthorised("Refresh token has been used before"),
                 recent_token_reuse_subtype,

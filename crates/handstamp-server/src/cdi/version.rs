@@ -76,8 +76,11 @@ pub const SPOKEN: &[Version] = &[
 /// What requests without a word for it mean on the paths that only the oldest SDKs use.
 const OLDEST: Version = version(1, 0);
 
+/// A version, and all operations there are since.
+type Epoch = (Version, fn() -> Operations);
+
 /// The versions that changed something, and what there is since. A version that is not here is like the one before.
-pub(super) const EPOCHS: &[(Version, fn() -> Operations)] = &[
+pub(super) const EPOCHS: &[Epoch] = &[
     (OLDEST, v1_0::operations),
     (version(2, 0), v2_0::operations),
     (version(2, 2), v2_2::operations),

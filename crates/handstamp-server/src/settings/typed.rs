@@ -28,8 +28,8 @@ pub struct ServerConfig {
     pub blacklisting: bool,
     /// Whether sessions of protocols up to 2.20 are signed for by the static key.
     pub static_keys: bool,
-    /// Whether the reuse of a recent refresh token is reported as if there were no session (protocol 5.6).
-    pub recent_reuse_is_unauthorised: bool,
+    /// What the reuse of a recent refresh token is reported as.
+    pub recent_reuse: RecentReuse,
     /// Who may ask, and in which versions.
     pub access: Access,
     /// What clients of protocol 1.0 are told of cookies.
@@ -51,6 +51,15 @@ impl ServerConfig {
     pub(crate) fn with(&self, own: &Map<String, Value>) -> Result<Self, SettingsError> {
         Self::try_from(&self.settings.with(own))
     }
+}
+
+/// What the reuse of a refresh token is reported as that was good not long ago (protocol 5.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecentReuse {
+    /// As theft.
+    Theft,
+    /// As if there were no session.
+    Unauthorised,
 }
 
 /// Attributes of the session cookies.
@@ -216,12 +225,12 @@ impl TryFrom<&Settings> for ServerConfig {
             anti_csrf: read.flag("enable_anti_csrf")?,
             blacklisting: read.flag("access_token_blacklisting")?,
             static_keys: !read.flag("access_token_signing_key_dynamic")?,
-            recent_reuse_is_unauthorised: read.required(
+            recent_reuse: read.required(
                 "recent_token_reuse_behaviour",
                 "TOKEN_THEFT or UNAUTHORISED",
                 |text| match text.to_ascii_uppercase().as_str() {
-                    "TOKEN_THEFT" => Some(false),
-                    "UNAUTHORISED" => Some(true),
+                    "TOKEN_THEFT" => Some(RecentReuse::Theft),
+                    "UNAUTHORISED" => Some(RecentReuse::Unauthorised),
                     _ => None,
                 },
             )?,

@@ -142,6 +142,7 @@ fn key_fields(version: Version) -> [(&'static str, bool); 2] {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "one walk through all operations")]
 #[tokio::test]
 async fn each_version_has_its_own_fields() {
     let server = Server::with(&[("enable_anti_csrf", "false"), ("cookie_domain", "x.org")]).await;

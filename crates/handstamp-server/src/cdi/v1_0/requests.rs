@@ -8,7 +8,9 @@ use handstamp::token::access::TokenFormat;
 use crate::cdi::Call;
 use crate::cdi::body::Body;
 use crate::cdi::handlers::data::WriteDataAsk;
-use crate::cdi::handlers::{FromBody, FromQuery, RefreshAsk, RevokeAsk, UserAsk, VerifyAsk};
+use crate::cdi::handlers::{
+    FromBody, FromQuery, Passed, RefreshAsk, RevokeAsk, UserAsk, VerifyAsk,
+};
 use crate::cdi::reply::Refusal;
 
 pub(in crate::cdi) struct CreateSession;
@@ -83,7 +85,7 @@ impl FromBody for RefreshSession {
         Ok(RefreshAsk {
             token: body.string("refreshToken")?,
             anti_csrf: call.cdi.anti_csrf,
-            passed: None,
+            passed: Passed::Unchecked,
             policy: Policy::ConfirmOnUse,
             on_reuse: OnReuse::Report,
             format: TokenFormat::V1,

@@ -45,7 +45,7 @@ impl WriteToken for TokenInfo {
 #[serde(rename_all = "camelCase")]
 pub(in crate::cdi) struct Handshake {
     #[serde(flatten)]
-    handshake: v1_0::Handshake,
+    rest: v1_0::Handshake,
     cookie_same_site: &'static str,
     id_refresh_token_path: String,
     session_expired_status_code: u16,
@@ -54,7 +54,7 @@ pub(in crate::cdi) struct Handshake {
 impl Render<PublicSigningKey> for Handshake {
     fn render(key: PublicSigningKey, cdi: &Cdi) -> Self {
         Self {
-            handshake: v1_0::Handshake::render(key, cdi),
+            rest: v1_0::Handshake::render(key, cdi),
             cookie_same_site: SAME_SITE,
             id_refresh_token_path: cdi.cookies.access_path.clone(),
             session_expired_status_code: SESSION_EXPIRED,
