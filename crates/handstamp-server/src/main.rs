@@ -124,11 +124,18 @@ fn announce(config: &ServerConfig, addresses: &[SocketAddr]) {
         .map(|address| format!("http://{address}"))
         .collect();
     show(&format!(
-        "handstamp {} ready at {}; database {}; core protocol {}\n",
+        "handstamp {} ready at {}; database {}; core protocol {}{}\n",
         env!("CARGO_PKG_VERSION"),
         addresses.join(" and "),
         config.database,
-        cdi::SPOKEN.join(", "),
+        cdi::SPOKEN
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        cdi::SPOKEN
+            .last()
+            .map(|newest| format!(" to {newest}"))
+            .unwrap_or_default(),
     ));
 }
 

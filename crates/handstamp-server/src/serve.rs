@@ -10,12 +10,12 @@ use handstamp::storage::memory::MemoryStorage;
 use handstamp::storage::postgres::{PostgresOptions, PostgresStorage};
 use handstamp::storage::sqlite::SqliteStorage;
 use handstamp::storage::{Storage, StorageError};
-use handstamp::{AppId, Engine, Failure, Parts};
+use handstamp::{Engine, Failure, Parts};
 use hyper_util::rt::TokioTimer;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::cdi;
+use crate::cdi::{self, Registry};
 use crate::chain::Chain;
 use crate::settings::{DatabaseUrl, ServerConfig, ServerUrl};
 
@@ -95,14 +95,14 @@ pub async fn run(
         source,
     })?;
     let storage = open(config).await?;
-    let engine = Engine::new(Parts::with_shared_storage(storage), config.engine.clone());
-    let prepared = engine.prepare(&AppId::PUBLIC).await;
-    prepared.map_err(|source| ServeError::Keys {
+    let opened = Registry::open(Parts::with_shared_storage(storage), config.clone()).await;
+    let registry = opened.map_err(|source| ServeError::Keys {
         url: config.database.clone(),
         source,
     })?;
 
-    let router = cdi::router(engine.clone(), config);
+    let router = cdi::router(Arc::clone(&registry), config);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
     let mut servers = JoinSet::new();
     let mut addresses = Vec::new();
@@ -116,11 +116,12 @@ pub async fn run(
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT);
-        servers.spawn(server.serve(router.clone().into_make_service()));
+        servers.spawn(server.serve(service.clone()));
     }
     let upkeep = [
-        tokio::spawn(tend_keys(engine.clone())),
-        tokio::spawn(sweep(engine.clone())),
+        tokio::spawn(tend(Arc::clone(&registry))),
+        // Any engine sweeps for all apps.
+        tokio::spawn(sweep(registry.engine())),
     ];
     let mut stop = (
         signal(SignalKind::terminate())?,
@@ -142,7 +143,7 @@ pub async fn run(
         _ = stop.0.recv() => {}
         _ = stop.1.recv() => {}
     }
-    engine.close().await;
+    registry.engine().close().await;
     tracing::info!("stopped");
     match ended {
         Some(Ok(Err(error))) => Err(error.into()),
@@ -249,13 +250,13 @@ fn bind_all(
     }
 }
 
-/// Looks after the keys. What fails is tried again at the next turn.
-async fn tend_keys(engine: Engine) {
+/// Looks after apps and keys. What fails is tried again at the next turn.
+async fn tend(registry: Arc<Registry>) {
     let mut turns = every(KEYS_EVERY);
     loop {
         turns.tick().await;
-        if let Err(error) = engine.tend_keys().await {
-            tracing::error!(error = %Chain(&error), "keys were not looked after; they will be at the next turn");
+        if let Err(error) = registry.tend().await {
+            tracing::error!(error = %Chain(&error), "apps and keys were not looked after; they will be at the next turn");
         }
     }
 }

@@ -5,15 +5,17 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+mod access;
 mod database;
 mod file;
 mod table;
 mod typed;
 
+pub use access::Access;
 pub use database::{DatabaseUrl, ServerUrl};
-use table::{OTHER_DATABASES, Role};
+use table::{OTHER_DATABASES, PER_APP, Role};
 pub use table::{SETTINGS, Setting};
-pub use typed::{Cookies, LogFormat, ServerConfig};
+pub use typed::{Cookies, LogFormat, RecentReuse, ServerConfig};
 
 /// Where a value comes from; later ones win.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +28,8 @@ pub enum Origin {
     Environment(String),
     /// The command line.
     Flag(&'static str),
+    /// What was said of one app.
+    App,
 }
 
 impl fmt::Display for Origin {
@@ -35,6 +39,7 @@ impl fmt::Display for Origin {
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag(name) => write!(f, "flag --{name}"),
+            Self::App => f.write_str("coreConfig of the app"),
         }
     }
 }
@@ -99,7 +104,7 @@ pub enum SettingsError {
 }
 
 /// All values, merged: flags over environment over file over defaults.
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct Settings {
     found: BTreeMap<&'static str, Found>,
     /// Settings of databases that are not served, passed over.
@@ -208,6 +213,35 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The same with what an app has of its own. Settings that an app cannot have, or that are unknown, are passed over.
+    fn with(&self, own: &serde_json::Map<String, serde_json::Value>) -> Self {
+        let mut settings = self.clone();
+        for (name, value) in own {
+            let known = SETTINGS.iter().find(|setting| setting.is_named(name));
+            if let Some(setting) = known.filter(|setting| PER_APP.contains(&setting.name))
+                && !value.is_null()
+            {
+                let text = value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), ToOwned::to_owned);
+                let origin = Origin::App;
+                settings.found.insert(setting.name, Found { text, origin });
+            }
+        }
+        settings
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Values can be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Shows each setting with its value and where that comes from, in the form of a configuration file.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,12 +273,12 @@ fn shown(setting: &Setting, text: &str) -> String {
     }
 }
 
-/// The value without what must not be shown: a database's address may carry a password.
+/// The value without what must not be shown: a database's address may carry a password, and API keys are ones.
 fn masked(name: &str, text: &str) -> String {
-    if name == "database" {
-        database::masked(text)
-    } else {
-        text.to_owned()
+    match name {
+        "api_keys" => "***".to_owned(),
+        "database" => database::masked(text),
+        _ => text.to_owned(),
     }
 }
 

@@ -108,7 +108,7 @@ fn one_line_says_that_it_is_ready_and_where() {
     let start = concat!("handstamp ", env!("CARGO_PKG_VERSION"), " ready at http://");
     assert!(
         line.starts_with(start)
-            && line.ends_with("; database sqlite:handstamp.db; core protocol 1.0\n"),
+            && line.ends_with("; database sqlite:handstamp.db; core protocol 1.0 to 5.6\n"),
         "{line}"
     );
     assert!(exchange(server.connect(), &get("/hello")).ends_with("\r\n\r\nHello\n"));

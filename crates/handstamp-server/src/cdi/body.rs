@@ -7,10 +7,12 @@ use std::time::Duration;
 use axum::body::{Body as HttpBody, Bytes, HttpBody as _};
 use axum::extract::Request;
 use handstamp::JsonObject;
+use handstamp::token::Secret;
 use http_body_util::BodyExt as _;
 use serde::Deserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::reply::Refusal;
 
@@ -51,6 +53,12 @@ impl Input {
             .find(|(key, _)| key == name)
             .map(|(_, value)| value);
         found.ok_or(Refusal::MissingParameter(name))
+    }
+
+    /// Whether the query parameter `name` is `true`, as it is when it is not there.
+    pub(super) fn query_is_true(&self, name: &'static str) -> bool {
+        self.query(name)
+            .map_or(true, |text| text.eq_ignore_ascii_case("true"))
     }
 
     /// The body, which must be a JSON object.
@@ -97,9 +105,34 @@ impl<'a> Body<'a> {
         self.read(name)
     }
 
+    /// A string that must be there, and lets its holder in.
+    pub(super) fn secret(&self, name: &'static str) -> Result<Secret, Refusal> {
+        self.string(name).map(Secret::new)
+    }
+
+    /// The same, but it may be absent.
+    pub(super) fn optional_secret(&self, name: &'static str) -> Result<Option<Secret>, Refusal> {
+        Ok(self.optional_string(name)?.map(Secret::new))
+    }
+
     /// A boolean that must be there.
     pub(super) fn boolean(&self, name: &'static str) -> Result<bool, Refusal> {
-        self.read(name)?.ok_or(Refusal::field(name))
+        self.optional_boolean(name)?.ok_or(Refusal::field(name))
+    }
+
+    /// A boolean that may be absent, but not null.
+    pub(super) fn optional_boolean(&self, name: &'static str) -> Result<Option<bool>, Refusal> {
+        self.read(name)
+    }
+
+    /// A whole number that may be absent, but not null.
+    pub(super) fn optional_whole(&self, name: &'static str) -> Result<Option<i64>, Refusal> {
+        self.read(name)
+    }
+
+    /// A whole number that must be there.
+    pub(super) fn whole(&self, name: &'static str) -> Result<i64, Refusal> {
+        self.optional_whole(name)?.ok_or(Refusal::field(name))
     }
 
     /// An array of strings that may be absent, but not null.
@@ -112,8 +145,26 @@ impl<'a> Body<'a> {
 
     /// A JSON object that must be there.
     pub(super) fn object(&self, name: &'static str) -> Result<JsonObject, Refusal> {
-        let raw = self.raw(name).ok_or(Refusal::field(name))?;
-        JsonObject::parse(raw.get()).map_err(|_| Refusal::field(name))
+        self.optional_object(name)?.ok_or(Refusal::field(name))
+    }
+
+    /// A JSON object that may be absent, but not null.
+    pub(super) fn optional_object(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<JsonObject>, Refusal> {
+        let parse = |raw: &RawValue| JsonObject::parse(raw.get()).map_err(|_| Refusal::field(name));
+        self.raw(name).map(parse).transpose()
+    }
+
+    /// All fields but those of these names, as plain JSON.
+    pub(super) fn without(&self, names: &[&str]) -> Result<Map<String, Value>, Refusal> {
+        let others = self.0.iter().filter(|(name, _)| !names.contains(&&**name));
+        let read = |(name, raw): &(Cow<'_, str>, &RawValue)| {
+            let value = serde_json::from_str(raw.get()).map_err(|_| Refusal::BadJson)?;
+            Ok((name.clone().into_owned(), value))
+        };
+        others.map(read).collect()
     }
 
     fn read<T: serde::de::DeserializeOwned>(

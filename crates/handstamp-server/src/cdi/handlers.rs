@@ -1,24 +1,41 @@
 //! What the operations do: read a request, ask the engine, write what came of it. Each once, for whatever wire types an epoch
 //! has for it.
 
-use std::sync::Arc;
-
 use handstamp::engine::{
-    AntiCsrf, Create, Issued, OnReuse, PublicSigningKey, Refresh, Refreshed, Verification, Verify,
+    AntiCsrf, Create, Issued, KeyChoice, OnReuse, Refresh, Refreshed, Regenerate, Regenerated,
+    Verification, Verify,
 };
-use handstamp::storage::DataWrite;
+use handstamp::rotation::Policy;
 use handstamp::token::Secret;
 use handstamp::token::access::TokenFormat;
-use handstamp::{AppId, JsonObject, SessionHandle, TenantId, UserId, rotation::Policy};
+use handstamp::{JsonObject, SessionHandle, UserId};
 use serde::Serialize;
+use std::time::Duration;
 
-use super::Cdi;
-use super::body::{Body, Input};
+use super::body::Body;
+use super::parts::Keys;
 use super::reply::{Refusal, Reply};
+use super::{Call, Cdi};
+
+pub(super) mod data;
+pub(super) mod keys;
+pub(super) mod service;
+pub(super) mod tenants;
 
 /// A request of one operation, as an epoch writes it.
-pub(super) trait FromBody: Sized {
-    fn read(body: &Body<'_>, cdi: &Cdi) -> Result<Self, Refusal>;
+pub(super) trait FromBody {
+    /// What it asks for.
+    type Ask: Send;
+
+    fn read(body: &Body<'_>, call: &Call) -> Result<Self::Ask, Refusal>;
+}
+
+/// A request that is all in its address.
+pub(super) trait FromQuery {
+    /// What it asks for.
+    type Ask: Send;
+
+    fn read(call: &Call) -> Result<Self::Ask, Refusal>;
 }
 
 /// A reply of one operation, as an epoch writes it.
@@ -33,193 +50,172 @@ pub(super) struct VerifyAsk {
     pub(super) check_anti_csrf: bool,
     pub(super) anti_csrf: Option<Secret>,
     pub(super) check_storage: bool,
+    pub(super) policy: Policy,
 }
 
 /// What a refresh is asked for.
 pub(super) struct RefreshAsk {
     pub(super) token: Secret,
     pub(super) anti_csrf: bool,
+    pub(super) passed: Passed,
     pub(super) policy: Policy,
     pub(super) on_reuse: OnReuse,
     pub(super) format: TokenFormat,
+    pub(super) key: KeyChoice,
+    pub(super) access_token_validity: Option<Duration>,
+}
+
+/// The anti-CSRF token that came along with a refresh token.
+pub(super) enum Passed {
+    Unchecked,
+    Compared(Option<Secret>),
+}
+
+impl Passed {
+    /// What came along, if there is protection at all.
+    pub(super) fn compared_if(protected: bool, passed: Option<Secret>) -> Self {
+        if protected {
+            Self::Compared(passed)
+        } else {
+            Self::Unchecked
+        }
+    }
 }
 
 /// Which sessions are to end.
 pub(super) enum RevokeAsk {
-    User(UserId),
+    User { user: UserId, everywhere: bool },
     Handles(Vec<String>),
 }
 
-/// New data for a session.
-pub(super) struct WriteDataAsk {
-    pub(super) handle: String,
-    pub(super) data: JsonObject,
+/// Whose sessions are looked for, and whether in all tenants.
+pub(super) struct UserAsk {
+    pub(super) user: String,
+    pub(super) everywhere: bool,
 }
 
-pub(super) async fn hello(cdi: Arc<Cdi>, _: Input) -> Result<Reply, Refusal> {
-    cdi.engine.ping().await?;
-    Ok(Reply::Text("Hello"))
+/// An access token that is to say something else.
+pub(super) struct RegenerateAsk {
+    pub(super) token: Secret,
+    pub(super) jwt_payload: Option<JsonObject>,
 }
 
-pub(super) async fn config<Res: Render<Option<String>>>(
-    cdi: Arc<Cdi>,
-    input: Input,
-) -> Result<Reply, Refusal> {
-    let path = || {
-        cdi.config_file
-            .as_ref()
-            .map(|path| path.display().to_string())
-            .unwrap_or_default()
+pub(super) async fn create<Req, Res, K>(call: Call) -> Result<Reply, Refusal>
+where
+    Req: FromBody<Ask = Create>,
+    Res: Render<(Issued, K)>,
+    K: Keys,
+{
+    let ask = Req::read(&call.input.body()?, &call)?;
+    let cdi = &*call.cdi;
+    let ask = Create {
+        app: cdi.app.clone(),
+        tenant: call.tenant.clone(),
+        ..ask
     };
-    let path = is_own_pid(&input.query("pid")?).then(path);
-    Reply::json(&Res::render(path, &cdi))
+    let issued = cdi.engine.create(ask).await?;
+    let keys = K::of(&cdi.engine, &cdi.app, cdi.static_keys).await?;
+    Reply::json(&Res::render((issued, keys), cdi))
 }
 
-pub(super) async fn mode<Res: Render<bool>>(cdi: Arc<Cdi>, input: Input) -> Result<Reply, Refusal> {
-    let allowed = is_own_pid(&input.query("pid")?);
-    Reply::json(&Res::render(allowed, &cdi))
-}
-
-/// Only somebody who can see the server's processes knows its id.
-fn is_own_pid(pid: &str) -> bool {
-    pid == std::process::id().to_string()
-}
-
-pub(super) async fn handshake<Res: Render<PublicSigningKey>>(
-    cdi: Arc<Cdi>,
-    input: Input,
-) -> Result<Reply, Refusal> {
-    input.body()?;
-    let key = cdi.engine.signing_key(&AppId::PUBLIC, false).await?;
-    Reply::json(&Res::render(key, &cdi))
-}
-
-pub(super) async fn create<Req, Res>(cdi: Arc<Cdi>, input: Input) -> Result<Reply, Refusal>
+pub(super) async fn verify<Req, Res, K>(call: Call) -> Result<Reply, Refusal>
 where
-    Req: FromBody + Into<Create>,
-    Res: Render<(Issued, PublicSigningKey)>,
+    Req: FromBody<Ask = VerifyAsk>,
+    Res: Render<(Verification, K)>,
+    K: Keys,
 {
-    let ask = Req::read(&input.body()?, &cdi)?;
-    let issued = cdi.engine.create(ask.into()).await?;
-    let key = cdi.engine.signing_key(&AppId::PUBLIC, false).await?;
-    Reply::json(&Res::render((issued, key), &cdi))
+    let ask = Req::read(&call.input.body()?, &call)?;
+    let cdi = &*call.cdi;
+    let ask = Verify {
+        app: cdi.app.clone(),
+        token: ask.token.expose(),
+        anti_csrf: if ask.check_anti_csrf {
+            AntiCsrf::Passed(ask.anti_csrf.as_ref().map(Secret::expose))
+        } else {
+            AntiCsrf::Unchecked
+        },
+        check_storage: ask.check_storage,
+        policy: ask.policy,
+    };
+    let verification = cdi.engine.verify(&ask).await?;
+    let keys = K::of(&cdi.engine, &cdi.app, cdi.static_keys).await?;
+    Reply::json(&Res::render((verification, keys), cdi))
 }
 
-pub(super) async fn verify<Req, Res>(cdi: Arc<Cdi>, input: Input) -> Result<Reply, Refusal>
+pub(super) async fn refresh<Req, Res>(call: Call) -> Result<Reply, Refusal>
 where
-    Req: FromBody + Into<VerifyAsk>,
-    Res: Render<(Verification, PublicSigningKey)>,
-{
-    let ask: VerifyAsk = Req::read(&input.body()?, &cdi)?.into();
-    let verification = cdi
-        .engine
-        .verify(&Verify {
-            app: AppId::PUBLIC,
-            token: ask.token.expose(),
-            anti_csrf: if ask.check_anti_csrf {
-                AntiCsrf::Passed(ask.anti_csrf.as_ref().map(Secret::expose))
-            } else {
-                AntiCsrf::Unchecked
-            },
-            check_storage: ask.check_storage,
-            policy: Policy::ConfirmOnUse,
-        })
-        .await?;
-    let key = cdi.engine.signing_key(&AppId::PUBLIC, false).await?;
-    Reply::json(&Res::render((verification, key), &cdi))
-}
-
-pub(super) async fn refresh<Req, Res>(cdi: Arc<Cdi>, input: Input) -> Result<Reply, Refusal>
-where
-    Req: FromBody + Into<RefreshAsk>,
+    Req: FromBody<Ask = RefreshAsk>,
     Res: Render<Refreshed>,
 {
-    let ask: RefreshAsk = Req::read(&input.body()?, &cdi)?.into();
-    let RefreshAsk {
-        token,
-        anti_csrf,
-        policy,
-        on_reuse,
-        format,
-    } = ask;
+    let ask = Req::read(&call.input.body()?, &call)?;
+    let cdi = &*call.cdi;
     let ask = Refresh {
-        app: AppId::PUBLIC,
-        token: token.expose(),
-        anti_csrf,
-        policy,
-        on_reuse,
-        format,
-        ..Refresh::new(token.expose())
+        app: cdi.app.clone(),
+        token: ask.token.expose(),
+        anti_csrf: ask.anti_csrf,
+        passed: match &ask.passed {
+            Passed::Compared(passed) => AntiCsrf::Passed(passed.as_ref().map(Secret::expose)),
+            Passed::Unchecked => AntiCsrf::Unchecked,
+        },
+        policy: ask.policy,
+        on_reuse: ask.on_reuse,
+        format: ask.format,
+        key: ask.key,
+        access_token_validity: ask.access_token_validity,
     };
     let refreshed = cdi.engine.refresh(&ask).await?;
-    Reply::json(&Res::render(refreshed, &cdi))
+    Reply::json(&Res::render(refreshed, cdi))
 }
 
-pub(super) async fn revoke<Req, Res>(cdi: Arc<Cdi>, input: Input) -> Result<Reply, Refusal>
+pub(super) async fn revoke<Req, Res>(call: Call) -> Result<Reply, Refusal>
 where
-    Req: FromBody + Into<RevokeAsk>,
+    Req: FromBody<Ask = RevokeAsk>,
     Res: Render<Vec<SessionHandle>>,
 {
-    let revoked = match Req::read(&input.body()?, &cdi)?.into() {
-        RevokeAsk::User(user) => cdi.engine.revoke_user(&AppId::PUBLIC, None, &user).await?,
+    let ask = Req::read(&call.input.body()?, &call)?;
+    let cdi = &*call.cdi;
+    let revoked = match ask {
+        RevokeAsk::User { user, everywhere } => {
+            let tenant = (!everywhere).then_some(&call.tenant);
+            cdi.engine.revoke_user(&cdi.app, tenant, &user).await?
+        }
         RevokeAsk::Handles(texts) => {
             // What is not a handle names no session.
             let handles: Vec<_> = texts.iter().filter_map(|text| text.parse().ok()).collect();
-            cdi.engine.revoke(&AppId::PUBLIC, &handles).await?
+            cdi.engine.revoke(&cdi.app, &handles).await?
         }
     };
-    Reply::json(&Res::render(revoked, &cdi))
+    Reply::json(&Res::render(revoked, cdi))
 }
 
-pub(super) async fn read_data<Res: Render<Option<JsonObject>>>(
-    cdi: Arc<Cdi>,
-    input: Input,
-) -> Result<Reply, Refusal> {
-    let data = match input.query("sessionHandle")?.parse() {
-        Ok(handle) => cdi
-            .engine
-            .session_data(&AppId::PUBLIC, &handle)
-            .await?
-            .map(|stored| stored.data),
-        Err(_) => None,
-    };
-    Reply::json(&Res::render(data, &cdi))
-}
-
-pub(super) async fn write_data<Req, Res>(cdi: Arc<Cdi>, input: Input) -> Result<Reply, Refusal>
+pub(super) async fn handles_of_user<Req, Res>(call: Call) -> Result<Reply, Refusal>
 where
-    Req: FromBody + Into<WriteDataAsk>,
-    Res: Render<DataWrite>,
-{
-    let ask: WriteDataAsk = Req::read(&input.body()?, &cdi)?.into();
-    let written = match ask.handle.parse() {
-        Ok(handle) => {
-            cdi.engine
-                .write_session_data(&AppId::PUBLIC, &handle, &ask.data, None)
-                .await?
-        }
-        Err(_) => DataWrite::Missing,
-    };
-    Reply::json(&Res::render(written, &cdi))
-}
-
-pub(super) async fn handles_of_user<Res>(cdi: Arc<Cdi>, input: Input) -> Result<Reply, Refusal>
-where
+    Req: FromQuery<Ask = UserAsk>,
     Res: Render<Vec<SessionHandle>>,
 {
-    let handles = match UserId::parse(&input.query("userId")?) {
-        Ok(user) => {
-            cdi.engine
-                .handles_of_user(&AppId::PUBLIC, None, &user)
-                .await?
-        }
+    let UserAsk { user, everywhere } = Req::read(&call)?;
+    let cdi = &*call.cdi;
+    let tenant = (!everywhere).then_some(&call.tenant);
+    let handles = match UserId::parse(&user) {
+        Ok(user) => cdi.engine.handles_of_user(&cdi.app, tenant, &user).await?,
         // Nobody of that id can have a session.
         Err(_) => Vec::new(),
     };
-    Reply::json(&Res::render(handles, &cdi))
+    Reply::json(&Res::render(handles, cdi))
 }
 
-/// The default app and tenant, which protocols without a word for them mean.
-pub(super) fn public() -> (AppId, TenantId) {
-    (AppId::PUBLIC, TenantId::PUBLIC)
+pub(super) async fn regenerate<Req, Res>(call: Call) -> Result<Reply, Refusal>
+where
+    Req: FromBody<Ask = RegenerateAsk>,
+    Res: Render<Regenerated>,
+{
+    let ask = Req::read(&call.input.body()?, &call)?;
+    let cdi = &*call.cdi;
+    let ask = Regenerate {
+        app: cdi.app.clone(),
+        token: ask.token.expose(),
+        jwt_payload: ask.jwt_payload,
+    };
+    let regenerated = cdi.engine.regenerate(ask).await?;
+    Reply::json(&Res::render(regenerated, cdi))
 }

@@ -2,34 +2,43 @@
 //! every reply, access tokens V1.
 
 use axum::http::Method;
+use handstamp::engine::PublicSigningKey;
 
-use super::handlers;
+use super::handlers::{self, data, keys, service};
 use super::operations::Operations;
+use super::parts::{Session, Token};
 
 mod parts;
 mod replies;
 mod requests;
 
-use replies::{
-    ConfigPath, Created, DataReply, DataWritten, Deleted, Handshake, Mode, RefreshReply,
-    UserSessions, VerifyReply,
+pub(super) use parts::{Issue, KeyInfo, TokenInfo};
+use replies::Deleted;
+pub(super) use replies::{
+    ConfigPath, Created, DataReply, Handshake, Mode, RefreshReply, Stolen, UserSessions,
+    VerifyReply, Written, try_refresh_text, unauthorised_text,
 };
-use requests::{CreateSession, DeleteSession, PutData, RefreshSession, VerifySession};
+use requests::DeleteSession;
+pub(super) use requests::{CreateSession, PutData, RefreshSession, UserQuery, VerifySession, user};
 
 pub(super) fn operations() -> Operations {
-    let hello = handlers::hello;
+    let hello = service::hello;
     Operations::default()
         .added(Method::GET, "/hello", hello)
         .added(Method::POST, "/hello", hello)
         .added(Method::PUT, "/hello", hello)
         .added(Method::DELETE, "/hello", hello)
-        .added(Method::GET, "/config", handlers::config::<ConfigPath>)
-        .added(Method::GET, "/devproductionmode", handlers::mode::<Mode>)
-        .added(Method::POST, "/handshake", handlers::handshake::<Handshake>)
+        .added(Method::GET, "/config", service::config::<ConfigPath>)
+        .added(Method::GET, "/devproductionmode", service::mode::<Mode>)
+        .added(
+            Method::POST,
+            "/handshake",
+            keys::handshake_with_body::<Handshake, PublicSigningKey>,
+        )
         .added(
             Method::POST,
             "/session",
-            handlers::create::<CreateSession, Created>,
+            handlers::create::<CreateSession, Created<Issue<Session, TokenInfo, Token>>, _>,
         )
         .added(
             Method::DELETE,
@@ -39,26 +48,25 @@ pub(super) fn operations() -> Operations {
         .added(
             Method::POST,
             "/session/verify",
-            handlers::verify::<VerifySession, VerifyReply>,
+            handlers::verify::<VerifySession, VerifyReply<Session, TokenInfo, KeyInfo, false>, _>,
         )
         .added(
             Method::POST,
             "/session/refresh",
-            handlers::refresh::<RefreshSession, RefreshReply>,
+            handlers::refresh::<
+                RefreshSession,
+                RefreshReply<Issue<Session, TokenInfo, Token>, Stolen>,
+            >,
         )
-        .added(
-            Method::GET,
-            "/session/data",
-            handlers::read_data::<DataReply>,
-        )
+        .added(Method::GET, "/session/data", data::read_data::<DataReply>)
         .added(
             Method::PUT,
             "/session/data",
-            handlers::write_data::<PutData, DataWritten>,
+            data::write_data::<PutData, Written>,
         )
         .added(
             Method::GET,
             "/session/user",
-            handlers::handles_of_user::<UserSessions>,
+            handlers::handles_of_user::<UserQuery, UserSessions>,
         )
 }

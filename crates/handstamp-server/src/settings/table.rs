@@ -89,19 +89,34 @@ pub const SETTINGS: &[Setting] = &[
         "seconds in which a repeated refresh gets the same answer; 0 to 300",
     ),
     used(
+        "access_token_validity_jitter",
+        "0",
+        "share of an access token's validity that is cut by chance, at the most; 0 to 0.25",
+    ),
+    used(
+        "recent_token_reuse_behaviour",
+        "TOKEN_THEFT",
+        "what the reuse of a recent refresh token is reported as (protocol 5.6): TOKEN_THEFT or UNAUTHORISED",
+    ),
+    used(
         "enable_anti_csrf",
         "true",
-        "whether requests must bring an anti-CSRF token along (protocol 1.0)",
+        "whether requests must bring an anti-CSRF token along (protocols up to 2.5; later requests say it themselves)",
     ),
     used(
         "access_token_blacklisting",
         "false",
-        "whether verification asks the database if the session still exists",
+        "whether verification asks the database if the session still exists (protocols up to 2.20; later requests say it)",
+    ),
+    used(
+        "signing_algorithm",
+        "RS256",
+        "how access tokens that are JWTs are signed (protocol 2.21 and later): RS256, ES256 or EdDSA",
     ),
     used(
         "access_token_signing_key_dynamic",
         "true",
-        "whether signing keys follow one another; if not, one signs for ten years",
+        "whether signing keys follow one another; if not, one signs for good (protocols up to 2.20; later requests say it)",
     ),
     Setting {
         alias: Some("access_token_dynamic_signing_key_update_interval"),
@@ -111,6 +126,32 @@ pub const SETTINGS: &[Setting] = &[
             "hours that a signing key signs",
         )
     },
+    used(
+        "api_keys",
+        "",
+        "keys, with commas between them, of which requests must bring one along; each 20 or more of A-Z, a-z, 0-9, = and -",
+    ),
+    used(
+        "ip_allow_regex",
+        "",
+        "requests are answered only if they come from an address that matches as a whole",
+    ),
+    used(
+        "ip_deny_regex",
+        "",
+        "requests are not answered if they come from an address that matches as a whole",
+    ),
+    used("base_path", "", "what all paths begin with"),
+    used(
+        "supertokens_min_cdi_version",
+        "",
+        "the oldest protocol version that is answered",
+    ),
+    used(
+        "supertokens_max_cdi_version",
+        "",
+        "the newest protocol version that is answered",
+    ),
     used(
         "cookie_domain",
         "",
@@ -169,6 +210,20 @@ pub const SETTINGS: &[Setting] = &[
         "a log file of the old core; handstamp logs to standard error",
     ),
     relic("disable_telemetry", "handstamp sends nothing to anybody"),
+];
+
+/// What an app can have of its own.
+pub(super) const PER_APP: &[&str] = &[
+    "access_token_validity",
+    "access_token_validity_jitter",
+    "refresh_token_validity",
+    "refresh_token_rotation_grace_period",
+    "recent_token_reuse_behaviour",
+    "enable_anti_csrf",
+    "access_token_blacklisting",
+    "signing_algorithm",
+    "access_token_signing_key_dynamic",
+    "access_token_signing_key_update_interval",
 ];
 
 /// Databases of the old core, by the beginning of their settings' names.

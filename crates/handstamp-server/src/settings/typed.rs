@@ -5,10 +5,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use handstamp::Config;
+use handstamp::jws::Algorithm;
+use serde_json::{Map, Value};
 use tracing::level_filters::LevelFilter;
 
 use super::database::{ALLOWED, DatabaseUrl};
-use super::{Found, Origin, Settings, SettingsError, masked};
+use super::{Access, Found, Origin, Settings, SettingsError, masked};
 
 /// How the server runs.
 #[derive(Debug, Clone)]
@@ -27,6 +29,12 @@ pub struct ServerConfig {
     pub anti_csrf: bool,
     /// Whether verification asks the database if the session still exists.
     pub blacklisting: bool,
+    /// Whether sessions of protocols up to 2.20 are signed for by the static key.
+    pub static_keys: bool,
+    /// What the reuse of a recent refresh token is reported as.
+    pub recent_reuse: RecentReuse,
+    /// Who may ask, and in which versions.
+    pub access: Access,
     /// What clients of protocol 1.0 are told of cookies.
     pub cookies: Cookies,
     /// How long requests in flight get to finish at a shutdown.
@@ -37,6 +45,24 @@ pub struct ServerConfig {
     pub log_format: LogFormat,
     /// The configuration file, if there is one.
     pub file: Option<PathBuf>,
+    /// What all this was read from.
+    settings: Settings,
+}
+
+impl ServerConfig {
+    /// The same with what an app has of its own.
+    pub(crate) fn with(&self, own: &Map<String, Value>) -> Result<Self, SettingsError> {
+        Self::try_from(&self.settings.with(own))
+    }
+}
+
+/// What the reuse of a refresh token is reported as that was good not long ago (protocol 5.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecentReuse {
+    /// As theft.
+    Theft,
+    /// As if there were no session.
+    Unauthorised,
 }
 
 /// Attributes of the session cookies.
@@ -62,10 +88,10 @@ pub enum LogFormat {
 }
 
 /// Reads single settings, and says what is wrong with them.
-struct Reader<'s>(&'s Settings);
+pub(super) struct Reader<'s>(&'s Settings);
 
 impl Reader<'_> {
-    fn optional<T>(
+    pub(super) fn optional<T>(
         &self,
         name: &'static str,
         allowed: &str,
@@ -79,7 +105,7 @@ impl Reader<'_> {
         }
     }
 
-    fn required<T>(
+    pub(super) fn required<T>(
         &self,
         name: &'static str,
         allowed: &str,
@@ -89,7 +115,7 @@ impl Reader<'_> {
             .ok_or_else(|| self.invalid(name, allowed))
     }
 
-    fn invalid(&self, name: &'static str, allowed: impl Into<String>) -> SettingsError {
+    pub(super) fn invalid(&self, name: &'static str, allowed: impl Into<String>) -> SettingsError {
         let unset = Found {
             text: String::new(),
             origin: Origin::Default,
@@ -158,6 +184,17 @@ impl TryFrom<&Settings> for ServerConfig {
             engine: engine(&read)?,
             anti_csrf: read.flag("enable_anti_csrf")?,
             blacklisting: read.flag("access_token_blacklisting")?,
+            static_keys: !read.flag("access_token_signing_key_dynamic")?,
+            recent_reuse: read.required(
+                "recent_token_reuse_behaviour",
+                "TOKEN_THEFT or UNAUTHORISED",
+                |text| match text.to_ascii_uppercase().as_str() {
+                    "TOKEN_THEFT" => Some(RecentReuse::Theft),
+                    "UNAUTHORISED" => Some(RecentReuse::Unauthorised),
+                    _ => None,
+                },
+            )?,
+            access: Access::read(&read)?,
             cookies: Cookies {
                 domain: read.optional("cookie_domain", "a domain name", |text| {
                     let fits = text
@@ -186,6 +223,7 @@ impl TryFrom<&Settings> for ServerConfig {
                 _ => None,
             })?,
             file: settings.file().map(Into::into),
+            settings: settings.clone(),
         })
     }
 }
@@ -193,16 +231,22 @@ impl TryFrom<&Settings> for ServerConfig {
 fn engine(read: &Reader<'_>) -> Result<Config, SettingsError> {
     const MINUTE: f64 = 60.0;
     const HOUR: f64 = 60.0 * MINUTE;
-    let key_interval = if read.flag("access_token_signing_key_dynamic")? {
-        read.span("access_token_signing_key_update_interval", HOUR)?
-    } else {
-        Duration::from_hours(10 * 365 * 24)
-    };
     let config = Config::builder()
         .access_token_validity(Duration::from_secs(read.whole("access_token_validity")?))
         .refresh_token_validity(read.span("refresh_token_validity", MINUTE)?)
         .grace_window(read.span("refresh_token_rotation_grace_period", 1.0)?)
-        .signing_key_interval(key_interval)
+        .signing_key_interval(read.span("access_token_signing_key_update_interval", HOUR)?)
+        .signing_algorithm(
+            read.required("signing_algorithm", "RS256, ES256 or EdDSA", |text| {
+                let mut all = Algorithm::ALL.into_iter();
+                all.find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
+            })?,
+        )
+        .access_token_jitter(read.required(
+            "access_token_validity_jitter",
+            "a number from 0 to 0.25",
+            |text| text.parse().ok(),
+        )?)
         .cookie_access_token_bytes(read.whole("access_token_cookie_limit")?)
         .session_data_bytes(read.whole("session_data_limit")?)
         .build();
@@ -211,6 +255,7 @@ fn engine(read: &Reader<'_>) -> Result<Config, SettingsError> {
             "access_token_validity" => "access_token_validity",
             "refresh_token_validity" => "refresh_token_validity",
             "grace_window" => "refresh_token_rotation_grace_period",
+            "access_token_jitter" => "access_token_validity_jitter",
             "signing_key_interval" => "access_token_signing_key_update_interval",
             "cookie_access_token_bytes" => "access_token_cookie_limit",
             "session_data_bytes" => "session_data_limit",

@@ -1,29 +1,18 @@
 //! What several replies of protocol 1.0 are made of.
 
-use handstamp::JsonObject;
-use handstamp::engine::{AccessToken, Issued, PublicSigningKey, SessionView};
+use handstamp::engine::{Issued, PublicSigningKey, SessionView};
+use handstamp::{AppId, Engine};
 use serde::Serialize;
 
 use crate::cdi::Cdi;
+use crate::cdi::handlers::Render;
+use crate::cdi::parts::{Keys, Kind, Status, Token, WriteToken};
+use crate::cdi::reply::Refusal;
 
-/// What a reply says of how it went.
-#[derive(Serialize)]
-pub(super) enum Status {
-    #[serde(rename = "OK")]
-    Ok,
-    #[serde(rename = "NOT ALLOWED")]
-    NotAllowed,
-    #[serde(rename = "UNAUTHORISED")]
-    Unauthorised,
-    #[serde(rename = "TRY_REFRESH_TOKEN")]
-    TryRefreshToken,
-    #[serde(rename = "TOKEN_THEFT_DETECTED")]
-    TokenTheftDetected,
-}
-
+/// The key that signs now.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct KeyInfo {
+pub(in crate::cdi) struct KeyInfo {
     jwt_signing_public_key: String,
     jwt_signing_public_key_expiry_time: i64,
 }
@@ -37,6 +26,12 @@ impl From<PublicSigningKey> for KeyInfo {
     }
 }
 
+impl Keys for KeyInfo {
+    async fn of(engine: &Engine, app: &AppId, is_static: bool) -> Result<Self, Refusal> {
+        Ok(engine.signing_key(app, is_static).await?.into())
+    }
+}
+
 /// Clients of 1.0 must be told a domain; without one set, it is the developer's own machine.
 pub(super) fn cookie_domain(cdi: &Cdi) -> String {
     cdi.cookies
@@ -45,93 +40,62 @@ pub(super) fn cookie_domain(cdi: &Cdi) -> String {
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Session {
-    handle: String,
-    user_id: String,
-    #[serde(rename = "userDataInJWT")]
-    user_data_in_jwt: JsonObject,
-}
-
-impl From<SessionView> for Session {
-    fn from(view: SessionView) -> Self {
-        Self {
-            handle: view.handle.to_string(),
-            user_id: view.user_id.as_str().to_owned(),
-            user_data_in_jwt: view.jwt_payload,
-        }
-    }
-}
-
 /// A token that goes into a cookie, and what that cookie is like.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct TokenInfo {
-    token: String,
-    expiry: i64,
-    created_time: i64,
+pub(in crate::cdi) struct TokenInfo {
+    #[serde(flatten)]
+    token: Token,
     cookie_path: String,
     cookie_secure: bool,
     domain: String,
 }
 
-impl TokenInfo {
-    pub(super) fn access(access: &AccessToken, cdi: &Cdi) -> Self {
+impl WriteToken for TokenInfo {
+    fn write(token: Token, kind: Kind, cdi: &Cdi) -> Self {
         Self {
-            token: access.token.expose().to_owned(),
-            expiry: access.expires_at.as_millis(),
-            created_time: access.created_at.as_millis(),
-            cookie_path: cdi.cookies.access_path.clone(),
+            token,
+            cookie_path: match kind {
+                Kind::Access | Kind::IdRefresh => cdi.cookies.access_path.clone(),
+                Kind::Refresh => cdi.cookies.refresh_path.clone(),
+            },
             cookie_secure: cdi.cookies.secure,
             domain: cookie_domain(cdi),
         }
     }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct IdTokenInfo {
-    token: String,
-    expiry: i64,
-    created_time: i64,
-}
-
 /// All that a client gets at creation and at each refresh.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Tokens {
+pub(in crate::cdi) struct Issue<S, T, I> {
     status: Status,
-    session: Session,
-    access_token: TokenInfo,
-    refresh_token: TokenInfo,
-    id_refresh_token: IdTokenInfo,
+    session: S,
+    access_token: T,
+    refresh_token: T,
+    id_refresh_token: I,
     #[serde(skip_serializing_if = "Option::is_none")]
     anti_csrf_token: Option<String>,
 }
 
-impl Tokens {
-    pub(super) fn new(issued: Issued, cdi: &Cdi) -> Self {
-        let (expiry, created_time) = (
+impl<S, T, I> Render<Issued> for Issue<S, T, I>
+where
+    S: From<SessionView> + Serialize,
+    T: WriteToken,
+    I: WriteToken,
+{
+    fn render(issued: Issued, cdi: &Cdi) -> Self {
+        let (expiry, created) = (
             issued.refresh_expires_at.as_millis(),
             issued.refresh_created_at.as_millis(),
         );
+        let refresh = Token::new(issued.refresh.text().expose(), expiry, created);
+        let id_refresh = Token::new(issued.refresh.id_refresh().to_string(), expiry, created);
         Self {
             status: Status::Ok,
-            access_token: TokenInfo::access(&issued.access, cdi),
-            refresh_token: TokenInfo {
-                token: issued.refresh.text().expose().to_owned(),
-                expiry,
-                created_time,
-                cookie_path: cdi.cookies.refresh_path.clone(),
-                cookie_secure: cdi.cookies.secure,
-                domain: cookie_domain(cdi),
-            },
-            id_refresh_token: IdTokenInfo {
-                token: issued.refresh.id_refresh().to_string(),
-                expiry,
-                created_time,
-            },
+            access_token: T::write((&issued.access).into(), Kind::Access, cdi),
+            refresh_token: T::write(refresh, Kind::Refresh, cdi),
+            id_refresh_token: I::write(id_refresh, Kind::IdRefresh, cdi),
             anti_csrf_token: issued
                 .refresh
                 .anti_csrf()

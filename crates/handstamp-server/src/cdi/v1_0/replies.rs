@@ -1,19 +1,21 @@
-//! What clients of protocol 1.0 get.
+//! What clients of protocol 1.0 get. Where later protocols have other sessions, tokens or keys in the same places, those are
+//! parameters.
 
 use handstamp::engine::{
-    Issued, PublicSigningKey, RefreshRefused, Refreshed, TryRefresh, Verification, VerifyRefused,
+    Issued, PublicSigningKey, RefreshRefused, Refreshed, SessionView, TryRefresh, Verification,
+    VerifyRefused,
 };
-use handstamp::storage::DataWrite;
-use handstamp::{JsonObject, SessionHandle};
+use handstamp::{JsonObject, SessionHandle, UserId};
 use serde::Serialize;
 
 use crate::cdi::Cdi;
 use crate::cdi::handlers::Render;
+use crate::cdi::parts::{Kind, Message, NO_SESSION, Status, WriteToken};
 
-use super::parts::{KeyInfo, Session, Status, TokenInfo, Tokens, cookie_domain};
+use super::parts::{KeyInfo, cookie_domain};
 
 #[derive(Serialize)]
-pub(super) struct ConfigPath {
+pub(in crate::cdi) struct ConfigPath {
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
@@ -33,7 +35,7 @@ impl Render<Option<String>> for ConfigPath {
 }
 
 #[derive(Serialize)]
-pub(super) struct Mode {
+pub(in crate::cdi) struct Mode {
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<&'static str>,
@@ -57,7 +59,7 @@ impl Render<bool> for Mode {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Handshake {
+pub(in crate::cdi) struct Handshake {
     status: Status,
     #[serde(flatten)]
     key: KeyInfo,
@@ -84,19 +86,20 @@ impl Render<PublicSigningKey> for Handshake {
     }
 }
 
+/// The tokens of a new session, and the keys they are checked by.
 #[derive(Serialize)]
-pub(super) struct Created {
+pub(in crate::cdi) struct Created<T, K = KeyInfo> {
     #[serde(flatten)]
-    tokens: Tokens,
+    issue: T,
     #[serde(flatten)]
-    key: KeyInfo,
+    keys: K,
 }
 
-impl Render<(Issued, PublicSigningKey)> for Created {
-    fn render((issued, key): (Issued, PublicSigningKey), cdi: &Cdi) -> Self {
+impl<T: Render<Issued>, K: Serialize> Render<(Issued, K)> for Created<T, K> {
+    fn render((issued, keys): (Issued, K), cdi: &Cdi) -> Self {
         Self {
-            tokens: Tokens::new(issued, cdi),
-            key: key.into(),
+            issue: T::render(issued, cdi),
+            keys,
         }
     }
 }
@@ -117,46 +120,52 @@ impl Render<Vec<SessionHandle>> for Deleted {
     }
 }
 
+/// `KEYS_AT_TRY` says whether the keys come along when a refresh should be tried.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum VerifyReply {
+pub(in crate::cdi) enum VerifyReply<S, T, K, const KEYS_AT_TRY: bool> {
     #[serde(rename_all = "camelCase")]
     Valid {
         status: Status,
-        session: Session,
+        session: S,
         #[serde(skip_serializing_if = "Option::is_none")]
-        access_token: Option<TokenInfo>,
+        access_token: Option<T>,
         #[serde(flatten)]
-        key: KeyInfo,
+        keys: K,
+    },
+    TryRefresh {
+        #[serde(flatten)]
+        message: Message,
+        #[serde(flatten)]
+        keys: Option<K>,
     },
     Refused(Message),
 }
 
-impl Render<(Verification, PublicSigningKey)> for VerifyReply {
-    fn render((verification, key): (Verification, PublicSigningKey), cdi: &Cdi) -> Self {
+impl<S, T, K, const KEYS_AT_TRY: bool> Render<(Verification, K)>
+    for VerifyReply<S, T, K, KEYS_AT_TRY>
+where
+    S: From<SessionView> + Serialize,
+    T: WriteToken,
+    K: Serialize,
+{
+    fn render((verification, keys): (Verification, K), cdi: &Cdi) -> Self {
         match verification {
             Verification::Valid(valid) => Self::Valid {
                 status: Status::Ok,
                 session: valid.session.into(),
                 access_token: valid
                     .replacement
-                    .map(|access| TokenInfo::access(&access, cdi)),
-                key: key.into(),
+                    .map(|access| T::write((&access).into(), Kind::Access, cdi)),
+                keys,
             },
-            Verification::TryRefresh(why) => {
-                let message = match why {
-                    TryRefresh::Rejected(why) => why.to_string(),
-                    TryRefresh::Expired => "Access token expired".to_owned(),
-                    TryRefresh::AntiCsrf => "anti-csrf check failed".to_owned(),
-                    TryRefresh::RotatedOut => {
-                        "rotated-out token branch; refresh required".to_owned()
-                    }
-                };
-                Self::Refused(Message {
+            Verification::TryRefresh(why) => Self::TryRefresh {
+                message: Message {
                     status: Status::TryRefreshToken,
-                    message,
-                })
-            }
+                    message: try_refresh_text(why),
+                },
+                keys: KEYS_AT_TRY.then_some(keys),
+            },
             Verification::Unauthorised(VerifyRefused::NoSession) => {
                 Self::Refused(Message::unauthorised("Session missing in db"))
             }
@@ -164,72 +173,80 @@ impl Render<(Verification, PublicSigningKey)> for VerifyReply {
     }
 }
 
-#[derive(Serialize)]
-pub(super) struct Message {
-    status: Status,
-    message: String,
-}
-
-impl Message {
-    fn unauthorised(message: &str) -> Self {
-        Self {
-            status: Status::Unauthorised,
-            message: message.to_owned(),
-        }
+pub(in crate::cdi) fn try_refresh_text(why: TryRefresh) -> String {
+    match why {
+        TryRefresh::Rejected(why) => why.to_string(),
+        TryRefresh::Expired => "Access token expired".to_owned(),
+        TryRefresh::AntiCsrf => "anti-csrf check failed".to_owned(),
+        TryRefresh::RotatedOut => "rotated-out token branch; refresh required".to_owned(),
     }
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum RefreshReply {
-    Renewed(Box<Tokens>),
+pub(in crate::cdi) enum RefreshReply<T, S> {
+    Renewed(Box<T>),
     Refused(Message),
-    Theft {
-        status: Status,
-        session: StolenSession,
-    },
+    Theft { status: Status, session: S },
 }
 
+/// The session whose tokens two parties hold.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct StolenSession {
+pub(in crate::cdi) struct Stolen {
     handle: String,
     user_id: String,
 }
 
-impl Render<Refreshed> for RefreshReply {
+impl From<(SessionHandle, UserId)> for Stolen {
+    fn from((handle, user): (SessionHandle, UserId)) -> Self {
+        Self {
+            handle: handle.to_string(),
+            user_id: user.as_str().to_owned(),
+        }
+    }
+}
+
+impl<T, S> Render<Refreshed> for RefreshReply<T, S>
+where
+    T: Render<Issued>,
+    S: From<(SessionHandle, UserId)> + Serialize,
+{
     fn render(refreshed: Refreshed, cdi: &Cdi) -> Self {
         match refreshed {
-            Refreshed::Renewed(issued) => Self::Renewed(Box::new(Tokens::new(*issued, cdi))),
-            Refreshed::Unauthorised(why) => Self::Refused(Message::unauthorised(match why {
-                RefreshRefused::NotOurs => {
-                    "Refresh token not found in database. Please create a new session."
-                }
-                RefreshRefused::NoSession => "Session missing in db or has expired",
-                RefreshRefused::AntiCsrf => "Anti CSRF token missing, or not matching",
-                RefreshRefused::ProtectedClaim => "The user payload contains protected field",
-                RefreshRefused::Superseded => {
-                    "Refresh token was superseded a moment ago by one that is in use"
-                }
-            })),
+            Refreshed::Renewed(issued) => Self::Renewed(Box::new(T::render(*issued, cdi))),
+            Refreshed::Unauthorised(why) => {
+                Self::Refused(Message::unauthorised(unauthorised_text(why)))
+            }
             Refreshed::Reuse {
                 handle,
                 user_id,
                 kind: _,
             } => Self::Theft {
                 status: Status::TokenTheftDetected,
-                session: StolenSession {
-                    handle: handle.to_string(),
-                    user_id: user_id.as_str().to_owned(),
-                },
+                session: (handle, user_id).into(),
             },
+        }
+    }
+}
+
+pub(in crate::cdi) fn unauthorised_text(why: RefreshRefused) -> &'static str {
+    match why {
+        RefreshRefused::NotOurs => {
+            "Refresh token not found in database. Please create a new session."
+        }
+        RefreshRefused::NoSession => "Session missing in db or has expired",
+        RefreshRefused::AntiCsrf => "Anti CSRF token missing, or not matching",
+        RefreshRefused::ProtectedClaim => "The user payload contains protected field",
+        RefreshRefused::Superseded => {
+            "Refresh token was superseded a moment ago by one that is in use"
         }
     }
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum DataReply {
+pub(in crate::cdi) enum DataReply {
     #[serde(rename_all = "camelCase")]
     Found {
         status: Status,
@@ -250,28 +267,27 @@ impl Render<Option<JsonObject>> for DataReply {
     }
 }
 
+/// Whether there was a session to write to.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum DataWritten {
+pub(in crate::cdi) enum Written {
     Done { status: Status },
     Gone(Message),
 }
 
-impl Render<DataWrite> for DataWritten {
-    fn render(written: DataWrite, _: &Cdi) -> Self {
-        match written {
-            DataWrite::Written(_) => Self::Done { status: Status::Ok },
-            // Without an expected version there is no conflict.
-            DataWrite::Missing | DataWrite::Conflict => {
-                Self::Gone(Message::unauthorised(NO_SESSION))
-            }
+impl Render<bool> for Written {
+    fn render(written: bool, _: &Cdi) -> Self {
+        if written {
+            Self::Done { status: Status::Ok }
+        } else {
+            Self::Gone(Message::unauthorised(NO_SESSION))
         }
     }
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct UserSessions {
+pub(in crate::cdi) struct UserSessions {
     status: Status,
     session_handles: Vec<String>,
 }
@@ -284,5 +300,3 @@ impl Render<Vec<SessionHandle>> for UserSessions {
         }
     }
 }
-
-const NO_SESSION: &str = "Session does not exist.";

@@ -1,0 +1,235 @@
+//! The apps that are served: one engine each, all over one store. What other servers on the store do is noticed within seconds.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use handstamp::clock::UnixMillis;
+use handstamp::storage::{Put, Storage, TenantRecord};
+use handstamp::{AppId, Engine, Failure, JsonObject, Parts, TenantId};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+
+use super::Cdi;
+use super::reply::Refusal;
+use crate::settings::ServerConfig;
+
+/// How soon an unknown app or tenant is looked for in the store again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The apps that are served.
+#[derive(Debug)]
+pub struct Registry {
+    parts: Parts,
+    config: ServerConfig,
+    apps: RwLock<Arc<Apps>>,
+    /// When the store was last asked; held while it is.
+    asked: Mutex<UnixMillis>,
+}
+
+pub(super) type Apps = BTreeMap<AppId, Arc<Registered>>;
+
+/// An app, and what was said of its tenants.
+#[derive(Debug)]
+pub(super) struct Registered {
+    pub(super) cdi: Arc<Cdi>,
+    pub(super) tenants: BTreeMap<TenantId, Map<String, Value>>,
+}
+
+impl Registry {
+    /// The apps in the store of `parts`, each with its own settings over `config`.
+    ///
+    /// # Errors
+    /// When the store or the keys fail.
+    pub async fn open(parts: Parts, config: ServerConfig) -> Result<Arc<Self>, Failure> {
+        let registry = Self {
+            apps: RwLock::default(),
+            asked: Mutex::new(parts.clock.now()),
+            parts,
+            config,
+        };
+        registry.load().await?;
+        registry.public().engine.prepare(&AppId::PUBLIC).await?;
+        Ok(Arc::new(registry))
+    }
+
+    fn storage(&self) -> &dyn Storage {
+        &*self.parts.storage
+    }
+
+    /// The engine of the default app.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.public().engine.clone()
+    }
+
+    fn public(&self) -> Arc<Cdi> {
+        match self.apps().get(&AppId::PUBLIC) {
+            Some(public) => Arc::clone(&public.cdi),
+            None => Arc::new(self.cdi(&AppId::PUBLIC, &self.config)),
+        }
+    }
+
+    pub(super) fn apps(&self) -> Arc<Apps> {
+        Arc::clone(&self.apps.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn cdi(&self, app: &AppId, config: &ServerConfig) -> Cdi {
+        let engine = Engine::new(self.parts.clone(), config.engine.clone());
+        Cdi::new(app.clone(), engine, config)
+    }
+
+    /// Reads the apps again. Those of which nothing else is said keep their engines.
+    async fn load(&self) -> Result<(), Failure> {
+        let before = self.apps();
+        let mut tenants: BTreeMap<AppId, BTreeMap<TenantId, Map<String, Value>>> = BTreeMap::new();
+        tenants
+            .entry(AppId::PUBLIC)
+            .or_default()
+            .insert(TenantId::PUBLIC, Map::new());
+        for record in self.storage().tenants().await? {
+            let kept = record.config.deserialize().unwrap_or_default();
+            let of = tenants.entry(record.app).or_default();
+            of.insert(record.tenant, kept);
+        }
+        // An app that is being removed, or was left behind half removed, is none.
+        tenants.retain(|_, tenants| tenants.contains_key(&TenantId::PUBLIC));
+        let mut apps = Apps::new();
+        for (app, tenants) in tenants {
+            let own = tenants.get(&TenantId::PUBLIC);
+            let known = before.get(&app);
+            let cdi = match known {
+                Some(known) if known.tenants.get(&TenantId::PUBLIC) == own => {
+                    Arc::clone(&known.cdi)
+                }
+                _ => match self.settings(own) {
+                    Ok(config) => Arc::new(self.cdi(&app, &config)),
+                    // Written by a server with other rules: the app is served as before, or not at all.
+                    Err(why) => {
+                        tracing::error!(%app, %why, "an app cannot be served");
+                        let Some(known) = known else { continue };
+                        Arc::clone(&known.cdi)
+                    }
+                },
+            };
+            apps.insert(app, Arc::new(Registered { cdi, tenants }));
+        }
+        *self.apps.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(apps);
+        Ok(())
+    }
+
+    fn settings(&self, kept: Option<&Map<String, Value>>) -> Result<ServerConfig, String> {
+        match kept.and_then(|kept| kept.get("coreConfig")) {
+            Some(Value::Object(own)) => self.config.with(own).map_err(|why| why.to_string()),
+            None | Some(Value::Null) => Ok(self.config.clone()),
+            Some(_) => Err("coreConfig must be an object".to_owned()),
+        }
+    }
+
+    /// The app, if it and the tenant are there; in the store, if not here.
+    pub(super) async fn find(
+        &self,
+        app: &AppId,
+        tenant: &TenantId,
+    ) -> Result<Option<Arc<Cdi>>, Failure> {
+        if let Some(cdi) = self.known(app, tenant) {
+            return Ok(Some(cdi));
+        }
+        let mut asked = self.asked.lock().await;
+        let now = self.parts.clock.now();
+        if now.since(*asked) >= LOOK_AGAIN {
+            *asked = now;
+            self.load().await?;
+        }
+        drop(asked);
+        Ok(self.known(app, tenant))
+    }
+
+    fn known(&self, app: &AppId, tenant: &TenantId) -> Option<Arc<Cdi>> {
+        let apps = self.apps();
+        let app = apps.get(app)?;
+        app.tenants
+            .contains_key(tenant)
+            .then(|| Arc::clone(&app.cdi))
+    }
+
+    /// Keeps what is said of an app's tenant, beside what was said before.
+    pub(super) async fn put(
+        &self,
+        app: &AppId,
+        tenant: &TenantId,
+        said: Map<String, Value>,
+    ) -> Result<Put, Refusal> {
+        let asked = self.asked.lock().await;
+        self.load().await?;
+        let apps = self.apps();
+        let before = apps.get(app).and_then(|app| app.tenants.get(tenant));
+        let mut kept = before.cloned().unwrap_or_default();
+        for (name, value) in said {
+            match (kept.get_mut(&name), value) {
+                // Settings are changed one by one; null takes one away.
+                (Some(Value::Object(before)), Value::Object(said)) if name == "coreConfig" => {
+                    before.extend(said);
+                    before.retain(|_, value| !value.is_null());
+                }
+                (_, value) => {
+                    kept.insert(name, value);
+                }
+            }
+        }
+        if let Err(why) = self.settings(Some(&kept)) {
+            return Err(Refusal::bad_request(format!("Invalid core config: {why}")));
+        }
+        let record = TenantRecord {
+            app: app.clone(),
+            tenant: tenant.clone(),
+            created_at: self.parts.clock.now(),
+            config: JsonObject::from_serialize(&kept).map_err(|_| Refusal::BadJson)?,
+        };
+        let put = self
+            .storage()
+            .put_tenant(&record)
+            .await
+            .map_err(Failure::from)?;
+        self.load().await?;
+        drop(asked);
+        // The default app's default tenant is always there.
+        let is_base = *app == AppId::PUBLIC && *tenant == TenantId::PUBLIC;
+        Ok(if is_base { Put::Updated } else { put })
+    }
+
+    pub(super) async fn remove_app(&self, app: &AppId) -> Result<bool, Refusal> {
+        let was_there = self.storage().remove_app(app).await;
+        self.after(was_there.map_err(Failure::from)?).await
+    }
+
+    pub(super) async fn remove_tenant(
+        &self,
+        app: &AppId,
+        tenant: &TenantId,
+    ) -> Result<bool, Refusal> {
+        let was_there = self.storage().remove_tenant(app, tenant).await;
+        self.after(was_there.map_err(Failure::from)?).await
+    }
+
+    async fn after(&self, was_there: bool) -> Result<bool, Refusal> {
+        let asked = self.asked.lock().await;
+        self.load().await?;
+        drop(asked);
+        Ok(was_there)
+    }
+
+    /// Looks for apps that other servers have made, and after the keys of all. Call it every few seconds.
+    ///
+    /// # Errors
+    /// When the store or the keys fail.
+    pub async fn tend(&self) -> Result<(), Failure> {
+        let asked = self.asked.lock().await;
+        self.load().await?;
+        drop(asked);
+        for app in self.apps().values() {
+            app.cdi.engine.tend_keys().await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! Apps and tenants: each sees its own.
+
+use super::*;
+
+async fn with_two_tenants() -> Server {
+    let server = Server::with(&[("enable_anti_csrf", "false")]).await;
+    let made = json!({"status": "OK", "createdNew": true});
+    let app = json!({"appId": "shop", "coreConfig": {"access_token_validity": 60, "x": "kept"}});
+    let ask = "PUT /recipe/multitenancy/app/v2";
+    assert_eq!(server.ask(ask, "5.4", &app).await.json(), made);
+    assert_eq!(
+        server.ask(ask, "5.4", &app).await.json()["createdNew"],
+        false
+    );
+    for path in ["", "/appid-shop"] {
+        let ask = format!("PUT {path}/recipe/multitenancy/tenant/v2");
+        let tenant = json!({"tenantId": "t1"});
+        assert_eq!(
+            server.ask(&ask, "5.4", &tenant).await.json(),
+            made,
+            "{path}"
+        );
+    }
+    server
+}
+
+#[tokio::test]
+async fn apps_and_tenants_do_not_see_each_other() {
+    let server = with_two_tenants().await;
+    let places = [
+        "",
+        "/public",
+        "/t1",
+        "/appid-shop",
+        "/appid-shop/t1",
+        "/APPID-Shop/T1",
+    ];
+    for place in places {
+        let made = server
+            .ask(
+                &format!("POST {place}/recipe/session"),
+                "5.4",
+                &creation("u"),
+            )
+            .await
+            .json();
+        let session = &made["session"];
+        let is_t1 = place.to_lowercase().ends_with("/t1");
+        assert_eq!(
+            session["tenantId"],
+            if is_t1 { "t1" } else { "public" },
+            "{place}"
+        );
+        let handle = session["handle"].as_str().unwrap();
+        assert_eq!(handle.ends_with("_t1"), is_t1);
+        let token = &made["accessToken"];
+        let lives = token["expiry"].as_i64().unwrap() - token["createdTime"].as_i64().unwrap();
+        let own = if place.to_lowercase().starts_with("/appid-") {
+            "/appid-shop"
+        } else {
+            ""
+        };
+        assert_eq!(
+            lives,
+            if own.is_empty() { 3_600_000 } else { 60_000 },
+            "{place}"
+        );
+
+        let other = if own.is_empty() { "/appid-shop" } else { "" };
+        for (app, status) in [(own, "OK"), (other, "UNAUTHORISED")] {
+            let ask = format!("GET {app}/recipe/session?sessionHandle={handle}");
+            let seen = server.ask(&ask, "5.4", &json!({})).await.json();
+            assert_eq!(seen["status"], status, "{place} from {app}");
+            let ask = format!("POST {app}/recipe/session/refresh");
+            let body = refreshing(&made["refreshToken"]["token"]);
+            let renewed = server.ask(&ask, "5.4", &body).await.json();
+            assert_eq!(renewed["status"], status, "{place} from {app}");
+        }
+        let ask = format!("POST {other}/recipe/session/verify");
+        let seen = server
+            .ask(&ask, "5.4", &verifying(&token["token"]))
+            .await
+            .json();
+        assert_eq!(seen["status"], "TRY_REFRESH_TOKEN", "{place} from {other}");
+    }
+    let count = async |path: &str| {
+        let found = server
+            .ask(&format!("GET {path}"), "5.4", &json!({}))
+            .await
+            .json();
+        found["sessionHandles"].as_array().unwrap().len()
+    };
+    assert_eq!(count("/recipe/session/user?userId=u").await, 3);
+    let here = "recipe/session/user?userId=u&fetchAcrossAllTenants=false";
+    assert_eq!(count(&format!("/{here}")).await, 2);
+    assert_eq!(count(&format!("/t1/{here}")).await, 1);
+    assert_eq!(count("/appid-shop/recipe/session/user?userId=u").await, 3);
+    let ask = json!({"userId": "u", "revokeAcrossAllTenants": false});
+    let gone = server
+        .ask("POST /t1/recipe/session/remove", "5.4", &ask)
+        .await
+        .json();
+    assert_eq!(gone["sessionHandlesRevoked"].as_array().unwrap().len(), 1);
+    assert_eq!(count("/recipe/session/user?userId=u").await, 2);
+    assert_eq!(count("/appid-shop/recipe/session/user?userId=u").await, 3);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_named() {
+    let server = with_two_tenants().await;
+    let text = |app, tenant| {
+        format!(
+            "AppId or tenantId not found => Tenant with the following connectionURIDomain, appId and tenantId combination not found: (, {app}, {tenant})"
+        )
+    };
+    for (place, app, tenant) in [
+        ("/nobody", "public", "nobody"),
+        ("/appid-no", "no", "public"),
+        ("/appid-shop/t2", "shop", "t2"),
+    ] {
+        let ask = format!("POST {place}/recipe/session");
+        server
+            .ask(&ask, "5.4", &creation("u"))
+            .await
+            .is(400, &text(app, tenant));
+    }
+    server
+        .ask("POST /t1/recipe/session", "2.21", &creation("u"))
+        .await
+        .is(404, "Not found");
+    let app = server
+        .ask("POST /appid-shop/recipe/session", "2.21", &creation("u"))
+        .await;
+    assert_eq!(app.status, 200);
+    let only = "Only public tenantId can call this app specific API";
+    for ask in [
+        "GET /t1/recipe/session/user?userId=u",
+        "GET /t1/user/id?userId=u",
+        "GET /t1/apiversion",
+    ] {
+        server.ask(ask, "5.0", &json!({})).await.is(403, only);
+    }
+    server
+        .ask("POST /t1/recipe/session/verify", "5.6", &json!({}))
+        .await
+        .is(403, only);
+    let verify = server
+        .ask(
+            "POST /t1/recipe/session/verify",
+            "5.4",
+            &verifying(&json!("x")),
+        )
+        .await;
+    assert_eq!(verify.json()["status"], "TRY_REFRESH_TOKEN");
+    let all = server
+        .ask("GET /t1/recipe/session/user?userId=u", "4.0", &json!({}))
+        .await;
+    assert_eq!(all.status, 200);
+}
+
+#[tokio::test]
+async fn apps_and_tenants_are_listed_changed_and_removed() {
+    let server = with_two_tenants().await;
+    let list = server
+        .ask("GET /recipe/multitenancy/app/list/v2", "5.4", &json!({}))
+        .await
+        .json();
+    let apps = list["apps"].as_array().unwrap();
+    let ids: Vec<_> = apps
+        .iter()
+        .map(|app| app["appId"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["public", "shop"]);
+    let config = &apps[1]["tenants"][0]["coreConfig"];
+    assert_eq!(config, &json!({"access_token_validity": 60, "x": "kept"}));
+
+    let ask = "PUT /recipe/multitenancy/app/v2";
+    let bad = json!({"appId": "shop", "coreConfig": {"access_token_validity": 0}});
+    let answer = server.ask(ask, "5.4", &bad).await;
+    assert_eq!(answer.status, 400);
+    assert!(
+        answer
+            .text
+            .contains("setting `access_token_validity` is \"0\""),
+        "{}",
+        answer.text
+    );
+    for id in ["", "a_b", "appid-x", "recipe/x"] {
+        assert_eq!(
+            server.ask(ask, "5.4", &json!({"appId": id})).await.status,
+            400,
+            "{id}"
+        );
+    }
+    for id in ["session", "recipe", "jwt", "appid-x"] {
+        let ask = "PUT /recipe/multitenancy/tenant";
+        assert_eq!(
+            server
+                .ask(ask, "5.4", &json!({"tenantId": id}))
+                .await
+                .status,
+            400,
+            "{id}"
+        );
+    }
+    server
+        .ask(
+            "PUT /appid-shop/recipe/multitenancy/app",
+            "5.4",
+            &json!({"appId": "y"}),
+        )
+        .await
+        .is(403, "Only the public app can call this API");
+
+    let (was, was_not) = (
+        json!({"status": "OK", "didExist": true}),
+        json!({"status": "OK", "didExist": false}),
+    );
+    let ask = "POST /appid-shop/recipe/multitenancy/tenant/remove";
+    let tenant = json!({"tenantId": "t1"});
+    assert_eq!(server.ask(ask, "5.4", &tenant).await.json(), was);
+    assert_eq!(server.ask(ask, "5.4", &tenant).await.json(), was_not);
+    let ask = "POST /recipe/multitenancy/app/remove";
+    assert_eq!(
+        server
+            .ask(ask, "5.4", &json!({"appId": "shop"}))
+            .await
+            .json(),
+        was
+    );
+    let gone = server
+        .ask("POST /appid-shop/recipe/session", "5.4", &creation("u"))
+        .await;
+    assert_eq!(gone.status, 400);
+    assert_eq!(
+        server
+            .ask(ask, "5.4", &json!({"appId": "public"}))
+            .await
+            .status,
+        403
+    );
+    assert_eq!(
+        server
+            .ask("PUT /ee/license", "5.4", &json!({}))
+            .await
+            .json(),
+        json!({"status": "OK"})
+    );
+}
