@@ -32,6 +32,8 @@ pub(super) type Apps = BTreeMap<AppId, Arc<Registered>>;
 /// An app, and what was said of its tenants.
 #[derive(Debug)]
 pub(super) struct Registered {
+    /// When it was made. An app of the same name that was made later is another, with other keys.
+    made_at: UnixMillis,
     pub(super) cdi: Arc<Cdi>,
     pub(super) tenants: BTreeMap<TenantId, Map<String, Value>>,
 }
@@ -87,7 +89,11 @@ impl Registry {
             .entry(AppId::PUBLIC)
             .or_default()
             .insert(TenantId::PUBLIC, Map::new());
+        let mut made = BTreeMap::new();
         for record in self.storage().tenants().await? {
+            if record.tenant == TenantId::PUBLIC {
+                made.insert(record.app.clone(), record.created_at);
+            }
             let kept = record.config.deserialize().unwrap_or_default();
             let of = tenants.entry(record.app).or_default();
             of.insert(record.tenant, kept);
@@ -97,7 +103,10 @@ impl Registry {
         let mut apps = Apps::new();
         for (app, tenants) in tenants {
             let own = tenants.get(&TenantId::PUBLIC);
-            let known = before.get(&app);
+            // The default app is never made.
+            let made_at = made.get(&app).copied().filter(|_| app != AppId::PUBLIC);
+            let made_at = made_at.unwrap_or(UnixMillis::MAX);
+            let known = before.get(&app).filter(|known| known.made_at == made_at);
             let cdi = match known {
                 Some(known) if known.tenants.get(&TenantId::PUBLIC) == own => {
                     Arc::clone(&known.cdi)
@@ -112,7 +121,14 @@ impl Registry {
                     }
                 },
             };
-            apps.insert(app, Arc::new(Registered { cdi, tenants }));
+            apps.insert(
+                app,
+                Arc::new(Registered {
+                    made_at,
+                    cdi,
+                    tenants,
+                }),
+            );
         }
         *self.apps.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(apps);
         Ok(())
