@@ -14,6 +14,10 @@ use super::{Access, Found, Origin, Settings, SettingsError, masked};
 
 /// How the server runs.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 pub struct ServerConfig {
     /// The name or address to listen on.
     pub host: String,
