@@ -1,6 +1,6 @@
 //! Access tokens: what they say, and the forms in which they say it.
 //!
-//! [`nested`] has formats V1 and V2, which look like JWTs and are none; [`jwt`] has V3 to V5, which are.
+//! `nested` has formats V1 and V2, which look like JWTs and are none; `jwt` has V3 to V5, which are.
 
 use serde_json::value::RawValue;
 
