@@ -148,6 +148,8 @@ impl HttpClient {
             .header("host", "localhost")
             .header("content-type", "application/json;charset=utf-8")
             .body(Full::new(body.into()))?;
+        // The last reply may have been read to its end before the connection noticed.
+        self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
