@@ -4,6 +4,7 @@ mod bench;
 mod lint;
 mod node;
 mod postgres;
+mod python;
 mod steps;
 mod test;
 

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 
 use crate::node;
 use crate::postgres::Server;
+use crate::python;
 use crate::steps::{Steps, cargo, run};
 
 /// Answers whether all passed.
@@ -47,6 +48,12 @@ pub(crate) fn run_all() -> Result<bool> {
         steps.step(suites, || node::run_suites(&binary));
     } else {
         steps.leave_out(suites, "a step they need failed");
+    }
+    let python = "Python SDK";
+    if built {
+        steps.step(python, || python::run_suite(&binary, &target));
+    } else {
+        steps.leave_out(python, "a step it needs failed");
     }
     Ok(steps.finish())
 }

@@ -8,10 +8,12 @@ import { once } from "node:events";
 export async function startProxy(first) {
   let target = first;
   const requests = [];
+  const versions = new Set();
 
   const proxy = http.createServer((incoming, outgoing) => {
     requests.push(`${incoming.method} ${incoming.url.split("?")[0]}`);
     const { method, url: path, headers } = incoming;
+    if (headers["cdi-version"] !== undefined) versions.add(headers["cdi-version"]);
     const { hostname, port } = target;
     const passed = http.request({ hostname, port, method, path, headers, agent: false }, (answer) => {
       outgoing.writeHead(answer.statusCode, answer.headers);
@@ -31,6 +33,12 @@ export async function startProxy(first) {
     passTo: (server) => (target = server),
     /** What was asked since the last call, in order. */
     taken: () => requests.splice(0),
+    /** The protocol versions that requests named since the last call. */
+    versions() {
+      const named = [...versions];
+      versions.clear();
+      return named;
+    },
     /** What `action` asks for, and what it answers. */
     async during(action) {
       requests.length = 0;
