@@ -1,6 +1,7 @@
 //! The project's own commands, one file each: `cargo xtask test`, `cargo xtask lint`, `cargo xtask bench`.
 
 mod bench;
+mod go;
 mod lint;
 mod node;
 mod postgres;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 
+use crate::go;
 use crate::node;
 use crate::postgres::Server;
 use crate::python;
@@ -54,6 +55,14 @@ pub(crate) fn run_all() -> Result<bool> {
         steps.step(python, || python::run_suite(&binary, &target));
     } else {
         steps.leave_out(python, "a step it needs failed");
+    }
+    let golang = "Go SDK";
+    if !built {
+        steps.leave_out(golang, "a step it needs failed");
+    } else if go::is_there() {
+        steps.step(golang, || go::run_suite(&binary));
+    } else {
+        steps.leave_out(golang, "there is no Go toolchain");
     }
     Ok(steps.finish())
 }
