@@ -21,6 +21,7 @@ struct Answer {
     status: StatusCode,
     text: String,
     cache: Option<String>,
+    kind: Option<String>,
 }
 
 impl Answer {
@@ -40,6 +41,10 @@ impl Answer {
 
 impl Server {
     async fn with(settings: &[(&'static str, &str)]) -> Self {
+        Self::over(Parts::with_storage(MemoryStorage::new()), settings).await
+    }
+
+    async fn over(parts: Parts, settings: &[(&'static str, &str)]) -> Self {
         let flags = settings
             .iter()
             .map(|(name, value)| (*name, Some((*value).to_owned())));
@@ -47,7 +52,7 @@ impl Server {
         let config = ServerConfig::try_from(&settings).unwrap();
         let parts = Parts {
             keys: Arc::new(FixtureKeys::default()),
-            ..Parts::with_storage(MemoryStorage::new())
+            ..parts
         };
         let registry = Registry::open(parts, config.clone()).await.unwrap();
         Self(cdi::router(registry, &config))
@@ -63,16 +68,18 @@ impl Server {
         let request = request.body(Body::from(body)).unwrap();
         let response = self.0.clone().oneshot(request).await.unwrap();
         let status = response.status();
-        let cache = response
-            .headers()
-            .get("cache-control")
-            .map(|value| value.to_str().unwrap().to_owned());
+        let header = |name| {
+            let value = response.headers().get(name);
+            value.map(|value| value.to_str().unwrap().to_owned())
+        };
+        let (cache, kind) = (header("cache-control"), header("content-type"));
         let body = axum::body::to_bytes(response.into_body(), 1 << 20).await;
         let text = String::from_utf8(body.unwrap().to_vec()).unwrap();
         Answer {
             status,
             text,
             cache,
+            kind,
         }
     }
 
@@ -428,5 +435,6 @@ async fn a_session_passes_through_all_versions_and_back() {
 }
 
 mod access;
+mod goldens;
 mod tenants;
 mod versions;
