@@ -1,7 +1,6 @@
 //! Renew a session: the decision is [`crate::rotation::decide`], the effect one guarded write.
 
 use std::fmt;
-
 use std::time::Duration;
 
 use super::{AntiCsrf, Engine, Failure, Form, Issued, SessionView, claims};

@@ -147,7 +147,11 @@ impl Engine {
 
     /// Checks form and signature, and if no known key can have made that, looks for a newer one: another server may have made
     /// one since.
-    async fn open(&self, app: &AppId, token: &str) -> Result<Result<Used, Rejected>, Failure> {
+    pub(super) async fn open(
+        &self,
+        app: &AppId,
+        token: &str,
+    ) -> Result<Result<Used, Rejected>, Failure> {
         let ring = self.ring(app, KeyKind::Refresh).await?;
         let (now, life) = (self.now(), self.config().key_life());
         let open =
@@ -286,10 +290,10 @@ impl Engine {
 }
 
 /// An access token in use, its signature checked.
-struct Used {
-    claims: AccessClaims,
-    format: TokenFormat,
-    now: UnixMillis,
+pub(super) struct Used {
+    pub(super) claims: AccessClaims,
+    pub(super) format: TokenFormat,
+    pub(super) now: UnixMillis,
 }
 
 impl Used {

@@ -152,8 +152,8 @@ async fn a_known_header_comes_out_as_it_is_known() {
     assert!(client.access.starts_with(known));
 }
 
-fn format_of(token: &str) -> TokenFormat {
-    access::read_unchecked(token).unwrap().1
+async fn format_of(world: &World, token: &str) -> TokenFormat {
+    world.read_form(token).await.1
 }
 
 #[tokio::test]
@@ -162,16 +162,16 @@ async fn all_forms_live_side_by_side_and_change_at_a_refresh_only() {
     for from in ALL {
         for to in ALL {
             let first = created(&world, create_as(from)).await;
-            assert_eq!(format_of(&first.access), from);
+            assert_eq!(format_of(&world, &first.access).await, from);
             let _ = valid(world.verify_in_store(&first.access).await);
             let ask = refresh_as(&first.refresh, to);
             let second = Client::of(&renewed(world.engine.refresh(&ask).await.unwrap()));
-            assert_eq!(format_of(&second.access), to);
+            assert_eq!(format_of(&world, &second.access).await, to);
             // Its use confirms it: the replacement has the same form, and so has one for another payload.
             let replaced = valid(world.verify(&second.access).await)
                 .replacement
                 .unwrap();
-            assert_eq!(format_of(replaced.token.expose()), to);
+            assert_eq!(format_of(&world, replaced.token.expose()).await, to);
             let payload = json(r#"{"a":1}"#);
             assert!(
                 world
@@ -182,7 +182,7 @@ async fn all_forms_live_side_by_side_and_change_at_a_refresh_only() {
             );
             let again = valid(world.verify_in_store(replaced.token.expose()).await).replacement;
             let again = again.unwrap().token.expose().to_owned();
-            assert_eq!(format_of(&again), to);
+            assert_eq!(format_of(&world, &again).await, to);
             // The old one lives on until its end, and so does what it says.
             let seen = valid(world.verify(&first.access).await);
             assert_eq!(
@@ -229,7 +229,7 @@ async fn times_in_seconds_are_told_as_the_token_has_them() {
             .replacement
             .unwrap();
         assert_eq!((replaced.created_at, replaced.expires_at), expected(&world));
-        let said = access::read_unchecked(replaced.token.expose()).unwrap().0;
+        let said = world.read(replaced.token.expose()).await;
         assert_eq!(
             (replaced.created_at, replaced.expires_at),
             (said.created_at, said.expires_at)
@@ -425,7 +425,7 @@ async fn a_payload_written_for_an_older_form_does_not_get_into_a_jwt() {
             id: "d-1",
             key: &key,
         };
-        let mut claims = access::read_unchecked(&next.access).unwrap().0;
+        let mut claims = world.read(&next.access).await;
         claims.payload = foreign;
         assert!(access::mint(&claims, format, by).is_err());
         assert!(access::mint(&claims, V2, by).is_ok());
@@ -699,7 +699,7 @@ async fn a_jwt_in_a_cookie_is_measured_as_one() {
         let next = renewed(world.engine.refresh(&ask).await.unwrap())
             .access
             .token;
-        let claims = access::read_unchecked(&client.access).unwrap().0;
+        let claims = world.read(&client.access).await;
         let len = access::cookie_len(&claims, format, "name").unwrap();
         let real = "name".len() + next.expose().len();
         assert!((real..real + 32).contains(&len), "{len} for {real}");
@@ -744,7 +744,7 @@ async fn a_handle_of_a_tenant_is_kept_in_every_form() {
         else {
             panic!("not regenerated");
         };
-        assert_eq!(format_of(token.token.expose()), format);
+        assert_eq!(format_of(&world, token.token.expose()).await, format);
         let _ = valid(
             world
                 .engine

@@ -201,11 +201,6 @@ pub(super) fn open<'k>(
     Ok((claims(parts.payload, format)?, format))
 }
 
-pub(super) fn read(encoded: &str, payload: &str) -> Result<(AccessClaims, TokenFormat), Rejected> {
-    let (_, format) = header(encoded)?;
-    Ok((claims(payload, format)?, format))
-}
-
 fn header(encoded: &str) -> Result<(HeaderIn, TokenFormat), Rejected> {
     /// No header of ours is longer.
     const MOST: usize = 512;
