@@ -101,9 +101,15 @@ pub enum Rejected {
     /// The key that it names did not sign it.
     #[error("access token signature does not verify")]
     Signature,
-    /// Signed, but not with these members in these types.
-    #[error("Access token does not contain all the information. Maybe the structure has changed?")]
-    Claims,
+    /// Signed, but not with these members in these types. JWTs are told which is the first that they lack.
+    #[error(
+        "Access token does not contain all the information. Maybe the structure has changed?{}",
+        .lacks.map(|name| format!(" {name}")).unwrap_or_default()
+    )]
+    Claims {
+        /// The name of a member.
+        lacks: Option<&'static str>,
+    },
 }
 
 /// A key, and the id that JWTs name it by.

@@ -467,9 +467,13 @@ async fn altered(world: &World, format: TokenFormat, name: &str, value: Option<&
     )
 }
 
+fn lacks(name: &'static str) -> TryRefresh {
+    TryRefresh::Rejected(Rejected::Claims { lacks: Some(name) })
+}
+
 #[tokio::test]
 async fn every_member_is_needed_in_its_type() {
-    const CLAIMS_WHY: TryRefresh = TryRefresh::Rejected(Rejected::Claims);
+    const UNREADABLE: TryRefresh = TryRefresh::Rejected(Rejected::Claims { lacks: None });
     let world = world();
     let now = world.now().as_millis() / 1000;
     let good_hash = format!("\"{}\"", Hash1::of("x").to_hex());
@@ -502,14 +506,14 @@ async fn every_member_is_needed_in_its_type() {
                         .verify(&altered(&world, format, name, None).await)
                         .await
                 ),
-                CLAIMS_WHY,
+                lacks(name),
                 "{name} missing"
             );
             for value in values {
                 let token = altered(&world, format, name, Some(value)).await;
                 assert_eq!(
                     try_refresh(world.verify(&token).await),
-                    CLAIMS_WHY,
+                    lacks(name),
                     "{name} {value}"
                 );
             }
@@ -542,12 +546,12 @@ async fn every_member_is_needed_in_its_type() {
                 format!("{},{doubled}}}", &payload[..payload.len() - 1]),
             ] {
                 let why = try_refresh(world.verify(&jwt(&key, &header, &payload)).await);
-                assert_eq!(why, CLAIMS_WHY, "{payload}");
+                assert_eq!(why, UNREADABLE, "{payload}");
             }
         }
         for other in ["[]", "null", "", "{", "\u{0}"] {
             let why = try_refresh(world.verify(&jwt(&key, &header, other)).await);
-            assert_eq!(why, CLAIMS_WHY, "{other}");
+            assert_eq!(why, UNREADABLE, "{other}");
         }
     }
 }
@@ -562,7 +566,7 @@ async fn the_tenant_of_a_token_is_that_of_its_handle() {
                     .verify(&altered(&world, format, "tId", Some(tenant)).await)
                     .await,
             );
-            assert_eq!(why, TryRefresh::Rejected(Rejected::Claims));
+            assert_eq!(why, lacks("tId"));
         }
         let handle = format!("\"{}_t-1\"", "01890a5d-ac96-774b-bcce-b302099a8057");
         let why = try_refresh(
@@ -570,7 +574,7 @@ async fn the_tenant_of_a_token_is_that_of_its_handle() {
                 .verify(&altered(&world, format, "sessionHandle", Some(&handle)).await)
                 .await,
         );
-        assert_eq!(why, TryRefresh::Rejected(Rejected::Claims));
+        assert_eq!(why, lacks("tId"));
         let tenant = TenantId::parse("t-1").unwrap();
         let client = created(
             &world,

@@ -553,12 +553,19 @@ async fn another_jwt_is_no_access_token() {
     let world = world();
     let client = created(&world, V5).await;
     let payload = parts_of(&client.access).1;
-    for given in ["{}", r#"{"sub":"user-1","sessionHandle":"x"}"#] {
+    for (given, lacks) in [
+        ("{}", "sub"),
+        (r#"{"sub":"user-1","sessionHandle":"x"}"#, "sessionHandle"),
+    ] {
         let token = world.engine.create_jwt(&ask_for(given)).await.unwrap();
+        let why = Rejected::Claims { lacks: Some(lacks) };
         assert_eq!(
             try_refresh(world.verify(token.expose()).await),
-            TryRefresh::Rejected(Rejected::Claims)
+            TryRefresh::Rejected(why)
         );
+        let text =
+            "Access token does not contain all the information. Maybe the structure has changed?";
+        assert_eq!(why.to_string(), format!("{text} {lacks}"));
     }
     assert!(payload.contains("sessionHandle"));
     let forever = CreateJwt {

@@ -390,7 +390,7 @@ async fn errors_show_no_secret() {
         Box::new(StorageError::new(StorageFault::Busy, "table").with_outcome_unknown()),
         Box::new(Rejected::Malformed),
         Box::new(Rejected::Signature),
-        Box::new(Rejected::Claims),
+        Box::new(Rejected::Claims { lacks: Some("sub") }),
     ];
     let key = world.keys(KeyKind::Refresh).await.remove(0);
     let secret: &[u8; 32] = key.material.as_slice().try_into().unwrap();

@@ -168,7 +168,7 @@ pub(super) fn open<'k>(
     let payload = STANDARD
         .decode(parts.payload)
         .map_err(|_| Rejected::Malformed)?;
-    claims(&payload).ok_or(Rejected::Claims)
+    claims(&payload).ok_or(Rejected::Claims { lacks: None })
 }
 
 fn claims(payload: &[u8]) -> Option<AccessClaims> {
