@@ -170,7 +170,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// See [`Config::signing_key_interval`]. At least an hour.
+    /// See [`Config::signing_key_interval`]. At least 1 s.
     pub fn signing_key_interval(mut self, interval: Duration) -> Self {
         self.0.signing_key_interval = interval;
         self
@@ -206,7 +206,7 @@ impl ConfigBuilder {
     /// Names the first setting that does not fit.
     pub fn build(self) -> Result<Config, ConfigError> {
         let Self(config) = self;
-        let (second, hour) = (Duration::from_secs(1), Duration::from_hours(1));
+        let second = Duration::from_secs(1);
         let access = config.access_token_validity;
         if !(second..=second * 86_400_000).contains(&access) {
             return Err(ConfigError::new(
@@ -237,11 +237,11 @@ impl ConfigBuilder {
                 "from 0 s to 300 s",
             ));
         }
-        if config.signing_key_interval < hour {
+        if config.signing_key_interval < second {
             return Err(ConfigError::new(
                 "signing_key_interval",
                 config.signing_key_interval,
-                "at least 1 h",
+                "at least 1 s",
             ));
         }
         if !(0.0..=0.25).contains(&config.access_token_jitter) {
@@ -302,7 +302,7 @@ mod tests {
             ),
             (Config::builder().grace_window(second * 301), "grace_window"),
             (
-                Config::builder().signing_key_interval(second),
+                Config::builder().signing_key_interval(second / 2),
                 "signing_key_interval",
             ),
             (

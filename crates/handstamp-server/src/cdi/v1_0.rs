@@ -16,7 +16,7 @@ pub(super) use parts::{Issue, KeyInfo, TokenInfo};
 use replies::Deleted;
 pub(super) use replies::{
     ConfigPath, Created, DataReply, Handshake, Mode, RefreshReply, Stolen, UserSessions,
-    VerifyReply, Written, try_refresh_text, unauthorised_text,
+    VerifyReply, Written, try_refresh_text, unauthorised_text, verify_refused_text,
 };
 use requests::DeleteSession;
 pub(super) use requests::{CreateSession, PutData, RefreshSession, UserQuery, VerifySession, user};

@@ -7,7 +7,6 @@ use crate::clock::UnixMillis;
 use crate::id::AppId;
 use crate::json::JsonObject;
 use crate::jws::{Algorithm, Jwk};
-use crate::keys::OVERLAP;
 use crate::storage::KeyKind;
 use crate::token::Secret;
 use crate::token::access;
@@ -80,7 +79,7 @@ impl Engine {
         )?)
     }
 
-    /// The keys that tokens may be signed by now, the next one included.
+    /// The keys that tokens may be signed by now, the next one included. Static ones are made if there are none.
     ///
     /// # Errors
     /// When the store or the keys fail.
@@ -90,6 +89,10 @@ impl Engine {
             config.key_life(),
             KeyKind::Dynamic(config.signing_algorithm()),
         );
+        // Whoever keeps what is published is to know the static keys as well, when they come to be used.
+        self.ring(app, KeyKind::Static(Algorithm::Rs256)).await?;
+        self.ring(app, KeyKind::Static(config.signing_algorithm()))
+            .await?;
         let ring = self.ring(app, dynamic).await?;
         let now = self.now();
         let keys: Vec<_> = ring
@@ -116,7 +119,10 @@ impl Engine {
             dynamic.map(|key| key.created_at).max()
         };
         let first_due = Algorithm::ALL.into_iter().filter_map(newest).min();
-        let next_made = first_due.unwrap_or(now).plus(life.interval).minus(OVERLAP);
+        let next_made = first_due
+            .unwrap_or(now)
+            .plus(life.interval)
+            .minus(life.overlap());
         Ok(KeySet {
             keys,
             max_age: next_made.since(now).max(Duration::from_secs(1)),

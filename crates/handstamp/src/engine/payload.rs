@@ -90,6 +90,14 @@ impl Engine {
         let Some(session) = self.session(&ask.app, &claims.handle).await? else {
             return Ok(Regenerated::NoSession);
         };
+        let form = Form {
+            format,
+            static_key: session.static_key,
+        };
+        // Before anything is written, so that what cannot be signed is not kept either.
+        let ring = self
+            .ring(&ask.app, self.key_kind(form.format, form.static_key))
+            .await?;
         let payload = match ask.jwt_payload {
             Some(payload) => {
                 let now = self.now();
@@ -123,13 +131,6 @@ impl Engine {
                 access: None,
             });
         }
-        let form = Form {
-            format,
-            static_key: session.static_key,
-        };
-        let ring = self
-            .ring(&ask.app, self.key_kind(form.format, form.static_key))
-            .await?;
         let access = self.mint(&ring, &claims, form)?;
         Ok(Regenerated::Done {
             session: view,

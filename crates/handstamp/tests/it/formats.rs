@@ -7,7 +7,7 @@
 
 use handstamp::clock::{Clock as _, UnixMillis};
 use handstamp::engine::{
-    Create, RefreshRefused, Refreshed, Regenerate, Regenerated, TryRefresh, Verify,
+    Create, OnReuse, RefreshRefused, Refreshed, Regenerate, Regenerated, TryRefresh, Verify,
 };
 use handstamp::jws::Algorithm;
 use handstamp::storage::{KeyKind, Storage as _};
@@ -766,4 +766,41 @@ async fn a_handle_of_a_tenant_is_kept_in_every_form() {
         ));
     }
     assert!(world.clock.now() > START);
+}
+
+/// A payload that later forms cannot say keeps nobody from being caught.
+#[tokio::test]
+async fn theft_is_told_before_a_protected_claim() {
+    let world = World::without_grace();
+    let first = created(
+        &world,
+        Create {
+            jwt_payload: json(r#"{"sub":"me"}"#),
+            ..create_as(V2)
+        },
+    )
+    .await;
+    let next = Client::of(&renewed(
+        world
+            .engine
+            .refresh(&refresh_as(&first.refresh, V2))
+            .await
+            .unwrap(),
+    ));
+    let _ = valid(world.verify(&next.access).await);
+    for format in ALL {
+        let ask = handstamp::engine::Refresh {
+            on_reuse: OnReuse::Report,
+            ..refresh_as(&first.refresh, format)
+        };
+        let stolen = world.engine.refresh(&ask).await.unwrap();
+        assert!(matches!(stolen, Refreshed::Reuse { .. }));
+        if format > V2 {
+            let honest = world
+                .engine
+                .refresh(&refresh_as(&next.refresh, format))
+                .await;
+            assert_eq!(refused(honest.unwrap()), RefreshRefused::ProtectedClaim);
+        }
+    }
 }

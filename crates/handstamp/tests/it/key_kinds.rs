@@ -50,9 +50,66 @@ fn is_static(token: &str) -> bool {
     kid.starts_with("s-")
 }
 
+/// The ids of the dynamic keys that are published.
 async fn ids(engine: &Engine) -> Vec<String> {
+    let mut ids = all_ids(engine).await;
+    ids.retain(|id| id.starts_with("d-"));
+    ids
+}
+
+async fn all_ids(engine: &Engine) -> Vec<String> {
     let set = engine.key_set(&APP).await.unwrap();
     set.keys.into_iter().map(|key| key.id).collect()
+}
+
+#[tokio::test]
+async fn static_keys_are_published_before_they_sign() {
+    for algorithm in Algorithm::ALL {
+        let world = World::new(config(algorithm));
+        let before = world.engine.key_set(&APP).await.unwrap();
+        let token = created(&world.engine, V5, true).await.access;
+        let ask = handstamp::engine::CreateJwt {
+            app: APP,
+            payload: handstamp::JsonObject::empty(),
+            issuer: String::new(),
+            validity: MINUTE,
+            static_key: true,
+        };
+        let jwt = world.engine.create_jwt(&ask).await.unwrap();
+        for token in [&token, jwt.expose()] {
+            assert!(before.keys.iter().any(|key| key.id == kid_of(token)));
+        }
+        let after = world.engine.key_set(&APP).await.unwrap();
+        assert_eq!(after.keys, before.keys);
+    }
+}
+
+/// However short their time: then the next one waits for a fifth of it.
+#[tokio::test]
+async fn keys_may_follow_each_other_within_seconds() {
+    let config = Config::builder()
+        .access_token_validity(SECOND)
+        .refresh_token_validity(HOUR)
+        .signing_key_interval(SECOND * 10)
+        .build()
+        .unwrap();
+    let world = World::new(config);
+    let engine = &world.engine;
+    let first = ids(engine).await;
+    world.advance(SECOND * 8);
+    engine.tend_keys().await.unwrap();
+    assert_eq!(ids(engine).await, first);
+    world.advance(MILLI);
+    engine.tend_keys().await.unwrap();
+    let published = ids(engine).await;
+    assert_eq!((published.len(), &published[1]), (2, &first[0]));
+    let kid = async || kid_of(&created(engine, V5, false).await.access);
+    assert_eq!(kid().await, published[1]);
+    let last = created(engine, V5, false).await;
+    world.clock.set(START.plus(SECOND * 9));
+    let _ = valid(world.verify(&last.access).await);
+    world.clock.set(START.plus(SECOND * 10));
+    assert_eq!(kid().await, published[0]);
 }
 
 #[tokio::test]
@@ -144,7 +201,10 @@ async fn keys_are_published_dynamic_ones_first_and_newest_first() {
     let engine = &world.engine;
     created(engine, V5, true).await;
     created(engine, V5, false).await;
-    assert_eq!(ids(engine).await, ["d-1700000000000", "s-1700000000000"]);
+    assert_eq!(
+        all_ids(engine).await,
+        ["d-1700000000000", "s-1700000000000"]
+    );
     // Another algorithm's, a second later.
     world.advance(SECOND);
     let other = world.another(2, config(Algorithm::Es256));
@@ -156,7 +216,7 @@ async fn keys_are_published_dynamic_ones_first_and_newest_first() {
         "s-1700000001000-es256",
         "s-1700000000000",
     ];
-    assert_eq!(ids(&other).await, expected);
+    assert_eq!(all_ids(&other).await, expected);
     let set = other.key_set(&APP).await.unwrap();
     let told: Vec<_> = set
         .keys

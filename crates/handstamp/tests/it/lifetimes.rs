@@ -130,7 +130,7 @@ async fn the_absolute_lifetime_bounds_session_and_access_token() {
         assert_eq!(why, VerifyRefused::NoSession);
     }
     let why = unauthorised(world.verify(&client.access).await);
-    assert_eq!(why, VerifyRefused::NoSession);
+    assert_eq!(why, VerifyRefused::NothingToConfirm);
 }
 
 #[tokio::test]
@@ -283,7 +283,7 @@ async fn revoked_stays_revoked() {
         }
         // The unconfirmed one goes to the store by itself.
         let why = unauthorised(world.verify(&child.access).await);
-        assert_eq!(why, VerifyRefused::NoSession);
+        assert_eq!(why, VerifyRefused::NothingToConfirm);
         let data = json("{}");
         let written = world
             .engine

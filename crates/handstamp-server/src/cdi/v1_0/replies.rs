@@ -166,8 +166,8 @@ where
                 },
                 keys: KEYS_AT_TRY.then_some(keys),
             },
-            Verification::Unauthorised(VerifyRefused::NoSession) => {
-                Self::Refused(Message::unauthorised("Session missing in db"))
+            Verification::Unauthorised(why) => {
+                Self::Refused(Message::unauthorised(verify_refused_text(why)))
             }
         }
     }
@@ -179,6 +179,13 @@ pub(in crate::cdi) fn try_refresh_text(why: TryRefresh) -> String {
         TryRefresh::Expired => "Access token expired".to_owned(),
         TryRefresh::AntiCsrf => "anti-csrf check failed".to_owned(),
         TryRefresh::RotatedOut => "rotated-out token branch; refresh required".to_owned(),
+    }
+}
+
+pub(in crate::cdi) fn verify_refused_text(why: VerifyRefused) -> &'static str {
+    match why {
+        VerifyRefused::NoSession => "Either the session has ended or has been blacklisted",
+        VerifyRefused::NothingToConfirm => "Session missing in db",
     }
 }
 
