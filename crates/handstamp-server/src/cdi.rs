@@ -130,11 +130,18 @@ impl Door {
             versioned,
         )?;
         let mut epochs = self.epochs.iter().rev();
-        let epoch = epochs.find(|(first, _)| *first <= version || !versioned);
+        let (_, newest) = epochs.clone().next().ok_or(Refusal::NotFound)?;
+        let epoch = epochs.find(|(first, _)| *first <= version);
         let (_, operations) = epoch.ok_or(Refusal::NotFound)?;
         if route.tenant != TenantId::PUBLIC && !operations.knows_tenants() {
             return Err(Refusal::NotFound);
         }
+        // What needs no version is there in all of them.
+        let operations = if versioned || operations.has(route.path) {
+            operations
+        } else {
+            newest
+        };
         let run = operations.find(request.method(), route.path, route.exact, &route.tenant)?;
         let Some(cdi) = self.registry.find(&route.app, &route.tenant).await? else {
             return Err(Refusal::no_such_tenant(&route.app, &route.tenant));

@@ -118,6 +118,10 @@ impl Operations {
         self.entries.keys().copied()
     }
 
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.entries.contains_key(path)
+    }
+
     pub(super) fn knows_tenants(&self) -> bool {
         self.tenants
     }

@@ -50,6 +50,10 @@ const fn relic(name: &'static str, help: &'static str) -> Setting {
     }
 }
 
+const fn of_another_recipe(name: &'static str) -> Setting {
+    relic(name, "of another recipe; handstamp serves sessions")
+}
+
 /// All settings, in the order in which they are shown.
 pub const SETTINGS: &[Setting] = &[
     Setting {
@@ -132,6 +136,11 @@ pub const SETTINGS: &[Setting] = &[
         "keys, with commas between them, of which requests must bring one along; each 20 or more of A-Z, a-z, 0-9, = and -",
     ),
     used(
+        "supertokens_saas_secret",
+        "",
+        "one more API key, of 40 or more characters, beside api_keys",
+    ),
+    used(
         "ip_allow_regex",
         "",
         "requests are answered only if they come from an address that matches as a whole",
@@ -161,6 +170,16 @@ pub const SETTINGS: &[Setting] = &[
         "cookie_secure",
         "true",
         "whether the session cookies are for https only; browsers insist, as the SDK sets SameSite=None",
+    ),
+    used(
+        "cookie_same_site",
+        "",
+        "what protocols up to 2.3 are told of cookies: none, lax or strict; unset, none up to 2.1 and lax since",
+    ),
+    used(
+        "session_expired_status_code",
+        "",
+        "what protocols up to 2.3 are told to answer when a session is over, from 400 to 599; unset, 440 up to 2.1 and 401 since",
     ),
     used(
         "access_token_path",
@@ -210,6 +229,24 @@ pub const SETTINGS: &[Setting] = &[
         "a log file of the old core; handstamp logs to standard error",
     ),
     relic("disable_telemetry", "handstamp sends nothing to anybody"),
+    relic(
+        "supertokens_default_cdi_version",
+        "superseded by supertokens_max_cdi_version",
+    ),
+    of_another_recipe("password_reset_token_lifetime"),
+    of_another_recipe("email_verification_token_lifetime"),
+    of_another_recipe("passwordless_max_code_input_attempts"),
+    of_another_recipe("passwordless_code_lifetime"),
+    of_another_recipe("password_hashing_alg"),
+    of_another_recipe("bcrypt_log_rounds"),
+    of_another_recipe("argon2_iterations"),
+    of_another_recipe("argon2_memory_kb"),
+    of_another_recipe("argon2_parallelism"),
+    of_another_recipe("argon2_hashing_pool_size"),
+    of_another_recipe("firebase_password_hashing_pool_size"),
+    of_another_recipe("firebase_password_hashing_signer_key"),
+    of_another_recipe("totp_max_attempts"),
+    of_another_recipe("totp_rate_limit_cooldown_sec"),
 ];
 
 /// What an app can have of its own.

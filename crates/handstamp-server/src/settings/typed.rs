@@ -76,6 +76,10 @@ pub struct Cookies {
     pub domain: Option<String>,
     /// For https only.
     pub secure: bool,
+    /// What they have as `SameSite`; each protocol has its own default.
+    pub same_site: Option<&'static str>,
+    /// What an application answers when a session is over; each protocol has its own default.
+    pub session_expired_status: Option<u16>,
     /// The path of the access token's cookie.
     pub access_path: String,
     /// The path of the refresh token's cookie.
@@ -207,6 +211,15 @@ impl TryFrom<&Settings> for ServerConfig {
                     (fits && !text.is_empty()).then(|| text.to_owned())
                 })?,
                 secure: read.flag("cookie_secure")?,
+                same_site: read.optional("cookie_same_site", "none, lax or strict", |text| {
+                    let mut all = ["none", "lax", "strict"].into_iter();
+                    all.find(|known| known.eq_ignore_ascii_case(text))
+                })?,
+                session_expired_status: read.optional(
+                    "session_expired_status_code",
+                    "a number from 400 to 599",
+                    |text| text.parse().ok().filter(|code| (400..600).contains(code)),
+                )?,
                 access_path: read.path("access_token_path")?,
                 refresh_path: read.path("refresh_api_path")?,
             },

@@ -180,6 +180,44 @@ async fn fields_are_asked_for_when_a_version_needs_them() {
 }
 
 #[tokio::test]
+async fn cookies_are_described_as_set_or_as_the_version_has_them() {
+    for (settings, expected) in [
+        (
+            &[][..],
+            [("none", 440), ("none", 440), ("lax", 401), ("lax", 401)],
+        ),
+        (
+            &[
+                ("cookie_same_site", "Strict"),
+                ("session_expired_status_code", "403"),
+            ],
+            [("strict", 403); 4],
+        ),
+    ] {
+        let server = Server::with(settings).await;
+        for (version, (same_site, code)) in ["2.0", "2.1", "2.2", "2.3"].into_iter().zip(expected) {
+            let shaken = server
+                .ask("POST /handshake", version, &json!({}))
+                .await
+                .json();
+            assert_eq!(shaken["cookieSameSite"], same_site, "{version}");
+            assert_eq!(shaken["sessionExpiredStatusCode"], code, "{version}");
+            // Nothing is said of the domain where it need not be, and a name that fits nobody before that.
+            let domain = ["2.0", "2.1"].contains(&version).then_some("localhost");
+            assert_eq!(shaken.get("cookieDomain").and_then(Value::as_str), domain);
+            let made = server
+                .ask("POST /session", version, &creation("u"))
+                .await
+                .json();
+            for token in ["accessToken", "refreshToken", "idRefreshToken"] {
+                assert_eq!(made[token]["sameSite"], same_site, "{version} {token}");
+                assert_eq!(made[token].get("domain").and_then(Value::as_str), domain);
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn keys_are_published_as_they_sign() {
     for algorithm in ["RS256", "ES256", "EdDSA"] {
         let server = Server::with(&[("signing_algorithm", algorithm)]).await;

@@ -75,7 +75,17 @@ pub(in crate::cdi) async fn put_tenant(call: Call) -> Result<Reply, Refusal> {
 }
 
 async fn put(call: &Call, app: &AppId, tenant: &TenantId) -> Result<Reply, Refusal> {
-    let kept = call.input.body()?.without(&["appId", "tenantId"])?;
+    let body = call.input.body()?;
+    // Settings of other recipes are kept as they come, but each is of one type.
+    body.optional_object("coreConfig")?;
+    for name in [
+        "emailPasswordEnabled",
+        "thirdPartyEnabled",
+        "passwordlessEnabled",
+    ] {
+        body.optional_boolean(name)?;
+    }
+    let kept = body.without(&["appId", "tenantId"])?;
     let put = call.registry.put(app, tenant, kept).await?;
     Reply::json(&json!({"status": "OK", "createdNew": put == Put::Created}))
 }

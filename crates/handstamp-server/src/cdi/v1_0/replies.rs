@@ -10,9 +10,25 @@ use serde::Serialize;
 
 use crate::cdi::Cdi;
 use crate::cdi::handlers::Render;
+use crate::cdi::handlers::service::Elsewhere;
 use crate::cdi::parts::{Kind, Message, NO_SESSION, Status, WriteToken};
 
 use super::parts::{KeyInfo, cookie_domain};
+
+/// Revocation is a DELETE.
+pub(super) struct RemoveIsDelete;
+
+impl Elsewhere for RemoveIsDelete {
+    const TEXT: &'static str =
+        "/session/remove POST is only available in >= CDI 2.0. Please call /session DELETE instead";
+}
+
+/// What only later protocols have.
+pub(super) struct NotYet;
+
+impl Elsewhere for NotYet {
+    const TEXT: &'static str = "CDI version not supported";
+}
 
 #[derive(Serialize)]
 pub(in crate::cdi) struct ConfigPath {
