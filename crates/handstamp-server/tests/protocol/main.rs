@@ -440,6 +440,7 @@ async fn a_session_passes_through_all_versions_and_back() {
 
 mod access;
 mod bad_input;
+mod eager;
 mod goldens;
 mod tenants;
 mod versions;

@@ -91,7 +91,7 @@ impl Scribe {
     pub(super) async fn new(version: Version, settings: &[(&'static str, &str)]) -> Self {
         let clock = Arc::new(ManualClock::new(UnixMillis::new(START)));
         let parts = Parts {
-            clock: Arc::clone(&clock) as _,
+            clock: clock.clone(),
             ..Parts::with_storage(MemoryStorage::new())
         };
         Self {
