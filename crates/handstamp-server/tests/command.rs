@@ -380,3 +380,44 @@ fn logs_are_one_json_object_a_line_if_asked_for() {
         assert_eq!(entry["level"], "INFO", "{line}");
     }
 }
+
+/// By the socket's address, whatever a header says of it.
+#[test]
+fn addresses_are_let_in_or_not_by_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    for (allow, deny, status) in [
+        (r"127\.0\.0\.1", "", "200 OK"),
+        (r"10\..*|127\..*", r"192\.168\..*", "200 OK"),
+        ("", r"10\..*", "200 OK"),
+        (r"10\..*", "", "403 Forbidden"),
+        ("", r"127\.0\.0\.1", "403 Forbidden"),
+        (r"127\..*", r".*\.1", "403 Forbidden"),
+        // The whole address, not a part of it.
+        (r"127\.", "", "403 Forbidden"),
+    ] {
+        let mut command = handstamp(
+            folder.path(),
+            &["serve", "--host", "127.0.0.1", "--port", "0"],
+        );
+        command
+            .env("IP_ALLOW_REGEX", allow)
+            .env("IP_DENY_REGEX", deny);
+        let server = Server::start(command);
+        for forwarded in ["10.0.0.1", "127.0.0.1"] {
+            let headers = format!("\r\nX-Forwarded-For: {forwarded}\r\nForwarded: for={forwarded}");
+            for path in ["/hello", "/recipe/session/user?userId=u", "/nowhere"] {
+                let request = get(path).replacen("\r\n", &format!("{headers}\r\n"), 1);
+                let reply = exchange(server.connect(), &request);
+                let expected = match (status, path) {
+                    ("200 OK", "/nowhere") => "404 Not Found",
+                    _ => status,
+                };
+                let start = format!("HTTP/1.1 {expected}\r\n");
+                assert!(reply.starts_with(&start), "{allow} {deny} {path}: {reply}");
+                if status.starts_with("403") {
+                    assert!(reply.ends_with("\r\n\r\n"), "nothing is told: {reply}");
+                }
+            }
+        }
+    }
+}

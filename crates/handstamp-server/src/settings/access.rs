@@ -123,3 +123,25 @@ fn base_path(text: &str) -> Option<String> {
     };
     fits.then_some(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_address_is_the_same_by_any_socket() {
+        let access = Access {
+            allow: whole(r"127\.0\.0\.1|::1"),
+            ..Access::default()
+        };
+        for (address, admitted) in [
+            ("127.0.0.1", true),
+            ("::ffff:127.0.0.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.2", false),
+            ("::127.0.0.1", false),
+        ] {
+            assert_eq!(access.admits(address.parse().ok()), admitted, "{address}");
+        }
+    }
+}
