@@ -75,6 +75,10 @@ async fn apps_and_tenants_do_not_see_each_other() {
             let body = refreshing(&made["refreshToken"]["token"]);
             let renewed = server.ask(&ask, "5.4", &body).await.json();
             assert_eq!(renewed["status"], status, "{place} from {app}");
+            let ask = format!("POST {app}/recipe/session/regenerate");
+            let body = json!({"accessToken": made["accessToken"]["token"]});
+            let again = server.ask(&ask, "5.4", &body).await.json();
+            assert_eq!(again["status"], status, "{place} from {app}");
         }
         let ask = format!("POST {other}/recipe/session/verify");
         let seen = server
