@@ -11,10 +11,9 @@ async fn versions_are_offered_as_they_are_spoken() {
         .json();
     let spoken: Vec<_> = SPOKEN.iter().map(ToString::to_string).collect();
     assert_eq!(offered, json!({"versions": spoken}));
-    assert_eq!(
-        (spoken.len(), spoken.first().map(|first| &**first)),
-        (33, Some("1.0"))
-    );
+    for expected in ["1.0", "2.0", "2.20", "2.21", "3.1", "4.0", "5.6"] {
+        assert!(spoken.iter().any(|version| version == expected));
+    }
 }
 
 #[tokio::test]
@@ -27,7 +26,7 @@ async fn a_version_is_spoken_or_refused() {
             .await
             .is(400, "cdi-version header is invalid");
     }
-    for unknown in ["5.7", "0.9", "5", "5.0.0", "05.0", "99999999999.1"] {
+    for unknown in ["5.99", "0.9", "5", "5.0.0", "05.0", "99999999999.1"] {
         let text = format!("cdi-version {unknown} not supported");
         server.ask(path, unknown, &json!({})).await.is(400, &text);
     }

@@ -60,7 +60,6 @@ fn renewing(issued: &Value) -> Value {
 async fn service(s: &mut Scribe) {
     s.at_root("hello", "GET /hello").await;
     s.at_root("root", "GET /").await;
-    s.at_root("versions", "GET /apiversion").await;
     s.at_root("telemetry", "GET /telemetry").await;
     s.at_root("a user", "GET /user/id?userId=u").await;
     s.at_root("configuration", "GET /config?pid=0").await;
