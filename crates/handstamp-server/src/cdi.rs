@@ -123,24 +123,24 @@ impl Door {
             return Err(Refusal::BadApiKey);
         }
         let header = request.headers().get("cdi-version");
-        let versioned = !WITHOUT_VERSION.contains(&route.path);
-        let version = self.access.allowed.meant(
-            header.map(HeaderValue::as_bytes),
-            route.is_legacy(),
-            versioned,
-        )?;
+        let named = self
+            .access
+            .allowed
+            .named(header.map(HeaderValue::as_bytes), route.is_legacy())?;
         let mut epochs = self.epochs.iter().rev();
         let (_, newest) = epochs.clone().next().ok_or(Refusal::NotFound)?;
-        let epoch = epochs.find(|(first, _)| *first <= version);
-        let (_, operations) = epoch.ok_or(Refusal::NotFound)?;
-        if route.tenant != TenantId::PUBLIC && !operations.knows_tenants() {
+        let epoch = epochs.find(|(first, _)| *first <= named.version);
+        let then = epoch.map(|(_, operations)| operations);
+        let knows_tenants = then.is_some_and(Operations::knows_tenants);
+        if route.tenant != TenantId::PUBLIC && !knows_tenants {
             return Err(Refusal::NotFound);
         }
         // What needs no version is there in all of them.
-        let operations = if versioned || operations.has(route.path) {
-            operations
-        } else {
-            newest
+        let operations = match (then, named.unspoken) {
+            (Some(then), None) if then.has(route.path) => then,
+            _ if WITHOUT_VERSION.contains(&route.path) => newest,
+            (_, Some(text)) => return Err(Refusal::unsupported(text)),
+            (then, None) => then.ok_or(Refusal::NotFound)?,
         };
         let run = operations.find(request.method(), route.path, route.exact, &route.tenant)?;
         let Some(cdi) = self.registry.find(&route.app, &route.tenant).await? else {

@@ -132,6 +132,12 @@ async fn what_is_not_there_is_named() {
         .ask("POST /t1/recipe/session", "2.21", &creation("u"))
         .await
         .is(404, "Not found");
+    // That there are no tenants so early is found before whether there is that version.
+    for (version, status) in [("2.99", 404), ("0.9", 404), ("3.9", 400)] {
+        let body = json!({});
+        let answer = server.ask("POST /t1/recipe/session", version, &body);
+        assert_eq!(answer.await.status, status, "{version}");
+    }
     let app = server
         .ask("POST /appid-shop/recipe/session", "2.21", &creation("u"))
         .await;
