@@ -402,6 +402,7 @@ mysql_port: 1",
                 "are to be kept: sqlite:PATH, postgres://",
             ),
             ("auto_migrate: perhaps", "must be true or false"),
+            ("session_handle_order: size", "time or random"),
             ("cookie_same_site: loose", "none, lax or strict"),
             ("session_expired_status_code: 600", "from 400 to 599"),
             (

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::id::HandleOrder;
 use crate::jws::Algorithm;
 use crate::keys::KeyLife;
 use crate::token::access;
@@ -19,6 +20,7 @@ pub struct Config {
     access_token_jitter: f64,
     cookie_access_token_bytes: usize,
     session_data_bytes: usize,
+    handle_order: HandleOrder,
 }
 
 impl Default for Config {
@@ -34,6 +36,7 @@ impl Default for Config {
             access_token_jitter: 0.0,
             cookie_access_token_bytes: 4096,
             session_data_bytes: 1024 * 1024,
+            handle_order: HandleOrder::Time,
         }
     }
 }
@@ -96,6 +99,12 @@ impl Config {
     #[must_use]
     pub fn session_data_bytes(&self) -> usize {
         self.session_data_bytes
+    }
+
+    /// How new session handles follow each other. Default: in time.
+    #[must_use]
+    pub fn handle_order(&self) -> HandleOrder {
+        self.handle_order
     }
 
     pub(crate) fn key_life(&self) -> KeyLife {
@@ -191,6 +200,12 @@ impl ConfigBuilder {
     /// See [`Config::cookie_access_token_bytes`]. From 2560, which the longest user id needs, to 65536, the longest token.
     pub fn cookie_access_token_bytes(mut self, bytes: usize) -> Self {
         self.0.cookie_access_token_bytes = bytes;
+        self
+    }
+
+    /// See [`Config::handle_order`].
+    pub fn handle_order(mut self, order: HandleOrder) -> Self {
+        self.0.handle_order = order;
         self
     }
 

@@ -202,6 +202,11 @@ pub const SETTINGS: &[Setting] = &[
         "bytes of JSON that a session's data may have",
     ),
     used(
+        "session_handle_order",
+        "time",
+        "how new session handles follow each other: time (UUID version 7), or random (4) for databases that shard by key range",
+    ),
+    used(
         "shutdown_timeout",
         "30",
         "seconds that requests in flight get to finish at a shutdown",

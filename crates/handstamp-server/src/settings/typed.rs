@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use handstamp::Config;
 use handstamp::jws::Algorithm;
+use handstamp::{Config, HandleOrder};
 use serde_json::{Map, Value};
 use tracing::level_filters::LevelFilter;
 
@@ -266,6 +266,15 @@ fn engine(read: &Reader<'_>) -> Result<Config, SettingsError> {
         )?)
         .cookie_access_token_bytes(read.whole("access_token_cookie_limit")?)
         .session_data_bytes(read.whole("session_data_limit")?)
+        .handle_order(read.required(
+            "session_handle_order",
+            "time or random",
+            |text| match text {
+                "time" => Some(HandleOrder::Time),
+                "random" => Some(HandleOrder::Random),
+                _ => None,
+            },
+        )?)
         .build();
     config.map_err(|error| {
         let name = match error.setting() {
