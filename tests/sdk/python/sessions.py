@@ -1,6 +1,6 @@
 """supertokens-python against a running handstamp: the scenarios of sdk-releases.test.mjs, without a web framework.
 
-    pip install -r requirements.txt
+    pip install -r requirements/0.31.4.txt
     HANDSTAMP_BIN=path/of/handstamp python sessions.py
 """
 
