@@ -3,7 +3,8 @@
     pip install -r requirements/0.31.4.txt
     HANDSTAMP_BIN=path/of/handstamp python sessions.py
 
-The SDK is set up once in a process. So each way to set it up is a group of scenarios in a process of its own, with its own server.
+The SDK is set up once in a process. So each way to set it up is a group of scenarios in a process of its own, with its own
+server.
 """
 
 import asyncio
