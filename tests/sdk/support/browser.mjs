@@ -48,7 +48,8 @@ export class Browser {
     });
     const set = response.headers.getSetCookie().map(parseCookie);
     for (const cookie of set) {
-      if (Date.parse(cookie.expires) <= Date.now()) this.cookies.delete(cookie.name);
+      // Not by its end: one that ends within seconds may be over when it arrives, and says what its token says anyway.
+      if (cookie.value === "") this.cookies.delete(cookie.name);
       else this.cookies.set(cookie.name, cookie);
     }
     for (const name of ["st-access-token", "st-refresh-token"]) {
