@@ -75,6 +75,9 @@ var groups = map[string]group{
 		anyMode:   true,
 		scenarios: []scenario{{"tokens travel as the client asks", tokensTravelAsTheClientAsks}},
 	},
+	"crossing": {
+		scenarios: []scenario{{"session goes to other SDKs and back", sessionGoesToOtherSDKsAndBack}},
+	},
 	"short": {
 		settings:  []string{"ACCESS_TOKEN_VALIDITY=1"},
 		scenarios: []scenario{{"access token ends", accessTokenEnds}},

@@ -4,7 +4,7 @@ import base64
 import importlib.metadata
 import json
 from email.utils import parsedate_to_datetime
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import httpx
 from cryptography.exceptions import InvalidSignature
@@ -208,6 +208,20 @@ class Client:
         self.ends = {}
         self.tokens = {}
         self.anti_csrf = None
+
+    def hold(self, tokens):
+        """Takes over what another SDK gave."""
+        self.cookies["sAccessToken"] = quote(tokens["accessToken"], safe="")
+        self.cookies["sRefreshToken"] = quote(tokens["refreshToken"], safe="")
+        self.anti_csrf = tokens["antiCsrfToken"]
+
+    def held(self):
+        """What another SDK can take over."""
+        return {
+            "accessToken": unquote(self.cookies["sAccessToken"]),
+            "refreshToken": unquote(self.cookies["sRefreshToken"]),
+            "antiCsrfToken": self.anti_csrf,
+        }
 
     def copy(self):
         """A second one with the same tokens, as a thief has."""

@@ -1,9 +1,11 @@
-"""The scenarios of sdk-releases.test.mjs. Each is for itself, with a user of its own."""
+"""The scenarios of sdk-releases.test.mjs, and one with SDKs for Node.js. Each is for itself, with a user of its own."""
 
 import asyncio
+import json
+import subprocess
 import time
 
-from application import DATA, PAYLOAD, PLAN, sdk
+from application import DATA, PAYLOAD, PLAN, Client, sdk
 
 # How many clients work at a time while keys change, and what each does with the new key before that is enough.
 CLIENTS = 3
@@ -298,3 +300,41 @@ async def keys_change_under_load(app, user):
 
     await asyncio.gather(*map(work, veterans))
     assert len(app.rotation.keys(second)) > 1
+
+
+def node(app, release, *action, tokens=None):
+    """What came of a step with a release of supertokens-node."""
+    step = subprocess.run(
+        ["node", "../support/step.mjs", release, str(app.core.target), *action],
+        input=json.dumps(tokens),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(step.stdout)
+
+
+async def session_goes_to_other_sdks_and_back(app, user):
+    for release in ("1.0.1", "24.0.3"):
+        # Theirs is refreshed here, then there, then here, and revoked here.
+        theirs = node(app, release, "create", f"{user}-{release}")
+        made = {"user": f"{user}-{release}", "handle": theirs["handle"]}
+        client = Client(app.app)
+        for _ in range(2):
+            client.hold(theirs)
+            for path in ("/renew", "/guarded", "/guarded"):
+                same(await client.ok("POST", path), made)
+            theirs = node(app, release, "go-on", tokens=client.held())
+            equal([theirs["user"], theirs["handle"], theirs["role"]], [made["user"], made["handle"], PAYLOAD["role"]])
+        equal(await sdk.revoke_session(made["handle"]), True)
+        equal(node(app, release, "go-on", tokens=theirs), {"error": "UNAUTHORISED"})
+
+        # Ours is revoked there; a token from before is theft there, too.
+        client, made = await app.login(user)
+        old = client.held()
+        client.hold(node(app, release, "go-on", tokens=old))
+        same(await client.ok("POST", "/renew"), made)
+        same(await client.ok("POST", "/guarded"), made)
+        equal(node(app, release, "go-on", tokens=old), {"error": "TOKEN_THEFT_DETECTED"})
+        equal(node(app, release, "revoke", made["handle"]), {"revoked": True})
+        await client.refused("UnauthorisedError", "POST", "/renew")

@@ -47,6 +47,7 @@ GROUPS = {
     "custom header": ({}, {"anti_csrf": "VIA_CUSTOM_HEADER"}, [s.custom_header_is_needed]),
     "unguarded": ({}, {"anti_csrf": "NONE"}, [s.nothing_is_needed_without_a_guard]),
     "either transfer": ({}, {"transfer": None}, [s.tokens_travel_as_the_client_asks]),
+    "crossing": ({}, {}, [s.session_goes_to_other_sdks_and_back]),
     "short": ({"ACCESS_TOKEN_VALIDITY": "1"}, {}, [s.access_token_ends]),
     # 0.034 min are 2.04 s.
     "ending": ({"ACCESS_TOKEN_VALIDITY": "1", "REFRESH_TOKEN_VALIDITY": "0.034"}, {}, [s.session_ends]),

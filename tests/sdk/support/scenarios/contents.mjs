@@ -18,6 +18,8 @@ export default {
     needs: "payload changes",
     run: async ({ app, user }) => {
       const { browser, made } = await app.login(user);
+      // The first may fetch the keys.
+      await ok(browser.send("GET", "/page"));
       const before = browser.cookies.get("sAccessToken").value;
       const change = withJson("/payload", { role: "admin", level: 2 });
       const changed = await app.core.during(() => ok(browser.send("POST", change)));
