@@ -86,6 +86,8 @@ pub(crate) struct KeyRing {
     /// Dynamic ones first, newest first.
     signing: Vec<Arc<RingKey>>,
     refresh: RefreshKey,
+    /// Whether the store has keys that verify nothing any more.
+    pub(crate) has_dead: bool,
 }
 
 /// What a look at the store found missing.
@@ -152,7 +154,12 @@ impl KeyRing {
                 Reverse((key.created_at, key.generation)),
             )
         });
-        let ring = Self { signing, refresh };
+        let stored_to_sign = stored.iter().filter(|key| key.kind != KeyKind::Refresh);
+        let ring = Self {
+            has_dead: stored_to_sign.count() > signing.len(),
+            signing,
+            refresh,
+        };
         if ring.is_due(need, now, life) {
             return Ok(Err(missing(need)));
         }

@@ -243,9 +243,10 @@ impl Registry {
         let asked = self.asked.lock().await;
         self.load().await?;
         drop(asked);
+        let mut done = Ok(());
         for app in self.apps().values() {
-            app.cdi.engine.tend_keys().await?;
+            done = done.and(app.cdi.engine.tend_keys().await);
         }
-        Ok(())
+        done
     }
 }

@@ -79,7 +79,7 @@ impl Engine {
         )?)
     }
 
-    /// The keys that tokens may be signed by now, the next one included. Static ones are made if there are none.
+    /// The keys that tokens may be signed by now, the next ones included. What is missing is made.
     ///
     /// # Errors
     /// When the store or the keys fail.
@@ -89,10 +89,12 @@ impl Engine {
             config.key_life(),
             KeyKind::Dynamic(config.signing_algorithm()),
         );
-        // Whoever keeps what is published is to know the static keys as well, when they come to be used.
+        // Whoever keeps what is published is to know the keys as well that are used now and then only: static ones, and those
+        // of RSA, which sign older forms of tokens and other JWTs whatever is set.
         self.ring(app, KeyKind::Static(Algorithm::Rs256)).await?;
         self.ring(app, KeyKind::Static(config.signing_algorithm()))
             .await?;
+        self.ring(app, KeyKind::Dynamic(Algorithm::Rs256)).await?;
         let ring = self.ring(app, dynamic).await?;
         let now = self.now();
         let keys: Vec<_> = ring

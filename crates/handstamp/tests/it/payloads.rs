@@ -246,7 +246,7 @@ async fn what_is_no_token_of_a_living_session_is_not_regenerated() {
     }
 }
 
-/// The caller has checked the token. Should that be forgotten, at least no token comes of it that could not have been made.
+/// Whoever may call the engine, and knows a handle, cannot write another's payload by it.
 #[tokio::test]
 async fn a_token_that_was_not_made_here_changes_nothing() {
     for format in ALL {
