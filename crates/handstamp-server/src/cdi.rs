@@ -47,7 +47,7 @@ pub use registry::Registry;
 use reply::Refusal;
 use route::Route;
 use version::EPOCHS;
-pub use version::{Allowed, SPOKEN, Version};
+pub use version::{Allowed, SPOKEN, Version, epochs};
 
 /// What the handlers of one app share.
 #[derive(Debug)]
@@ -142,8 +142,12 @@ impl Door {
             (_, Some(text)) => return Err(Refusal::unsupported(text)),
             (then, None) => then.ok_or(Refusal::NotFound)?,
         };
-        let run = operations.find(request.method(), route.path, route.exact, &route.tenant)?;
-        let Some(cdi) = self.registry.find(&route.app, &route.tenant).await? else {
+        let found = operations.find(request.method(), route.path, route.exact, &route.tenant)?;
+        let mut cdi = self.registry.find(&route.app, &route.tenant).await?;
+        if cdi.is_none() && found.any_tenant {
+            cdi = self.registry.find(&route.app, &TenantId::PUBLIC).await?;
+        }
+        let Some(cdi) = cdi else {
             return Err(Refusal::no_such_tenant(&route.app, &route.tenant));
         };
         if route.path == "/config"
@@ -160,7 +164,7 @@ impl Door {
             tenant: route.tenant,
             input,
         };
-        Ok(run(call).await)
+        Ok((found.run)(call).await)
     }
 }
 

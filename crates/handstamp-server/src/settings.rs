@@ -13,7 +13,7 @@ mod typed;
 
 pub use access::Access;
 pub use database::{DatabaseUrl, ServerUrl};
-use table::{OTHER_DATABASES, PER_APP, Role};
+use table::{OTHER_DATABASES, OTHER_RECIPES, PER_APP, Role};
 pub use table::{SETTINGS, Setting};
 pub use typed::{Cookies, LogFormat, RecentReuse, ServerConfig};
 
@@ -163,12 +163,9 @@ impl Settings {
             let origin = Origin::File(path.to_owned());
             if let Some(setting) = SETTINGS.iter().find(|setting| setting.is_named(&name)) {
                 self.take(setting.name, text, origin);
-            } else if OTHER_DATABASES
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
-            {
+            } else if begins_like_one_of(OTHER_DATABASES, &name) {
                 self.other_databases.push(name);
-            } else {
+            } else if !begins_like_one_of(OTHER_RECIPES, &name) {
                 return Err(SettingsError::Unknown { name, origin });
             }
         }
@@ -230,6 +227,32 @@ impl Settings {
             }
         }
         settings
+    }
+}
+
+fn begins_like_one_of(prefixes: &[&str], name: &str) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// What a setting is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The whole server.
+    Server,
+    /// An app, if it has one of its own.
+    App,
+    /// Nothing here.
+    Nothing,
+}
+
+impl Scope {
+    /// What the setting of that name is for.
+    pub(crate) fn of(name: &str) -> Self {
+        match SETTINGS.iter().find(|setting| setting.is_named(name)) {
+            Some(setting) if PER_APP.contains(&setting.name) => Self::App,
+            Some(setting) if setting.role == Role::Used => Self::Server,
+            Some(_) | None => Self::Nothing,
+        }
     }
 }
 
@@ -348,6 +371,9 @@ mysql_password: secret
 cookie_same_site: Strict
 session_expired_status_code: 440
 password_hashing_alg: BCRYPT
+oauth_provider_public_service_url: http://x
+bulk_migration_parallelism: 4
+webserver_https_enabled: false
 supertokens_default_cdi_version: 5.0
 ";
         collect(old, &[], &[]).unwrap_err();

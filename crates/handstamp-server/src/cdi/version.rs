@@ -98,6 +98,11 @@ pub(super) const EPOCHS: &[Epoch] = &[
     (version(5, 6), v5_6::operations),
 ];
 
+/// The versions that changed something, oldest first: each is like those after it up to the next.
+pub fn epochs() -> impl Iterator<Item = Version> {
+    EPOCHS.iter().map(|(first, _)| *first)
+}
+
 /// Paths that began with one of these before all paths began with `/recipe`.
 pub(super) const LEGACY: &[&str] = &["session", "handshake", "jwt", "config", "devproductionmode"];
 

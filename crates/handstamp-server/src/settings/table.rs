@@ -50,10 +50,6 @@ const fn relic(name: &'static str, help: &'static str) -> Setting {
     }
 }
 
-const fn of_another_recipe(name: &'static str) -> Setting {
-    relic(name, "of another recipe; handstamp serves sessions")
-}
-
 /// All settings, in the order in which they are shown.
 pub const SETTINGS: &[Setting] = &[
     Setting {
@@ -238,20 +234,14 @@ pub const SETTINGS: &[Setting] = &[
         "supertokens_default_cdi_version",
         "superseded by supertokens_max_cdi_version",
     ),
-    of_another_recipe("password_reset_token_lifetime"),
-    of_another_recipe("email_verification_token_lifetime"),
-    of_another_recipe("passwordless_max_code_input_attempts"),
-    of_another_recipe("passwordless_code_lifetime"),
-    of_another_recipe("password_hashing_alg"),
-    of_another_recipe("bcrypt_log_rounds"),
-    of_another_recipe("argon2_iterations"),
-    of_another_recipe("argon2_memory_kb"),
-    of_another_recipe("argon2_parallelism"),
-    of_another_recipe("argon2_hashing_pool_size"),
-    of_another_recipe("firebase_password_hashing_pool_size"),
-    of_another_recipe("firebase_password_hashing_signer_key"),
-    of_another_recipe("totp_max_attempts"),
-    of_another_recipe("totp_rate_limit_cooldown_sec"),
+    relic(
+        "supertokens_saas_load_only_cud",
+        "handstamp knows apps and tenants, and no connection URI domains",
+    ),
+    relic(
+        "webserver_https_enabled",
+        "handstamp speaks HTTP; TLS ends before it",
+    ),
 ];
 
 /// What an app can have of its own.
@@ -266,6 +256,20 @@ pub(super) const PER_APP: &[&str] = &[
     "signing_algorithm",
     "access_token_signing_key_dynamic",
     "access_token_signing_key_update_interval",
+];
+
+/// What other recipes of the old core are set by, by the beginning of the names.
+pub(super) const OTHER_RECIPES: &[&str] = &[
+    "argon2_",
+    "bcrypt_",
+    "bulk_migration_",
+    "email_verification_",
+    "firebase_",
+    "oauth_",
+    "password_",
+    "passwordless_",
+    "totp_",
+    "webauthn_",
 ];
 
 /// Databases of the old core, by the beginning of their settings' names.

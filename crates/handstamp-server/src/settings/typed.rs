@@ -29,7 +29,7 @@ pub struct ServerConfig {
     pub auto_migrate: bool,
     /// What the engine goes by.
     pub engine: Config,
-    /// Whether sessions of protocol 1.0 have anti-CSRF tokens.
+    /// Whether sessions of protocols up to 2.5 have anti-CSRF tokens.
     pub anti_csrf: bool,
     /// Whether verification asks the database if the session still exists.
     pub blacklisting: bool,
@@ -39,7 +39,7 @@ pub struct ServerConfig {
     pub recent_reuse: RecentReuse,
     /// Who may ask, and in which versions.
     pub access: Access,
-    /// What clients of protocol 1.0 are told of cookies.
+    /// What clients of protocols up to 2.3 are told of cookies.
     pub cookies: Cookies,
     /// How long requests in flight get to finish at a shutdown.
     pub shutdown_timeout: Duration,

@@ -125,8 +125,6 @@ async fn a_repeated_token_brings_the_same_successor_within_the_window() {
     let world = World::with(&[]).await;
     let first = world.create().await;
     let second = ok(world.refresh("5.6", &first).await);
-    let payload = second["accessToken"]["token"].as_str().unwrap();
-    assert!(!payload.is_empty());
     world.clock.advance(SECOND * 9);
     let again = ok(world.refresh("5.6", &first).await);
     assert_eq!(

@@ -366,6 +366,15 @@ async fn tenants_are_shown_one_by_one_and_where_they_may_be() {
     ] {
         server.ask(what, "5.4", &body).await.is(403, only);
     }
+    for (path, version) in [
+        ("/appid-shop/none/recipe/multitenancy/tenant", "3.0"),
+        ("/none/recipe/multitenancy/tenant/v2", "5.0"),
+    ] {
+        let shown = ask(&format!("GET {path}"), version).await.json();
+        assert_eq!(shown, json!({"status": "TENANT_NOT_FOUND_ERROR"}));
+    }
+    let none = ask("GET /appid-none/recipe/multitenancy/tenant", "5.4").await;
+    assert_eq!(none.status, 400);
     let public = json!({"tenantId": "public"});
     let answer = server
         .ask("POST /recipe/multitenancy/tenant/remove", "5.4", &public)
@@ -375,6 +384,48 @@ async fn tenants_are_shown_one_by_one_and_where_they_may_be() {
         let answer = ask(&format!("GET {place}/config?pid=1"), "5.4").await;
         assert_eq!(answer.status, 403, "{place}");
     }
+}
+
+/// Nobody is to rely on what is kept and does nothing.
+#[tokio::test]
+async fn settings_that_would_do_nothing_are_refused() {
+    let server = with_two_tenants().await;
+    let put = async |ask: &str, body: Value| server.ask(ask, "5.4", &body).await;
+    let (app, tenant) = (
+        "PUT /recipe/multitenancy/app/v2",
+        "PUT /appid-shop/recipe/multitenancy/tenant/v2",
+    );
+    for (name, value) in [
+        ("api_keys", json!("0123456789-abcdefghij")),
+        ("ip_allow_regex", json!("10\\..*")),
+        ("supertokens_max_cdi_version", json!("3.0")),
+        ("base_path", json!("/x")),
+        ("port", json!(1)),
+    ] {
+        let text =
+            format!("Invalid core config: setting `{name}` can be set for the whole server only");
+        let own = json!({name: value});
+        let body = json!({"appId": "shop", "coreConfig": own});
+        put(app, body).await.is(400, &text);
+        let body = json!({"tenantId": "t1", "coreConfig": own});
+        put(tenant, body).await.is(400, &text);
+    }
+    // A tenant's are its app's.
+    for (value, status) in [(60, 200), (61, 400)] {
+        for name in ["access_token_validity", "refresh_token_validity"] {
+            let same = name == "access_token_validity";
+            let body = json!({"tenantId": "t1", "coreConfig": {name: value}});
+            let answer = put(tenant, body).await;
+            let expected = if same { status } else { 400 };
+            assert_eq!(answer.status, expected, "{name} {value}: {}", answer.text);
+        }
+    }
+    // What is of no concern here is kept, and what is null is not there.
+    let body = json!({"tenantId": "t2", "coreConfig": {"totp_max_attempts": 5, "port": null}});
+    put(tenant, body).await.json();
+    let ask = "GET /appid-shop/t2/recipe/multitenancy/tenant/v2";
+    let shown = server.ask(ask, "5.4", &json!({})).await.json();
+    assert_eq!(shown["coreConfig"], json!({"totp_max_attempts": 5}));
 }
 
 /// What is asked by a session's handle or tokens is about its own tenant, whatever the path says.

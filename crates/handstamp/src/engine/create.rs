@@ -163,5 +163,5 @@ impl Engine {
     }
 }
 
-/// The cookie that access tokens of protocol 1.0 travel in.
+/// The cookie that access tokens travel in up to protocol 2.15, and mostly since.
 const ACCESS_TOKEN_COOKIE: &str = "sAccessToken";

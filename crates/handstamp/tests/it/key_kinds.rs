@@ -14,7 +14,7 @@ use handstamp::clock::UnixMillis;
 use handstamp::engine::{Create, KeyChoice, Refresh, Regenerate, Regenerated, Verify};
 use handstamp::jws::Algorithm;
 use handstamp::rotation::Policy;
-use handstamp::storage::{KeyKind, Storage as _, StoredKey};
+use handstamp::storage::{Guarded, KeyKind, Storage as _, StoredKey};
 use handstamp::token::access::TokenFormat;
 use handstamp::{AppId, Config, Engine};
 
@@ -115,7 +115,8 @@ async fn keys_are_tended_whichever_apps_have_bad_ones() {
             created_at: world.now().plus(168 * HOUR),
             material: b"nonsense".to_vec().into(),
         };
-        world.store.inner.add_key(&app, &bad).await.unwrap();
+        let added = world.store.inner.add_key(&app, &bad).await;
+        assert_eq!(added.unwrap(), Guarded::Written);
     }
     world.clock.set(START.plus(168 * HOUR - SECOND));
     engine.tend_keys().await.unwrap_err();

@@ -128,7 +128,9 @@ pub(in crate::cdi) async fn list_tenants<S: Shape>(call: Call) -> Result<Reply, 
 
 pub(in crate::cdi) async fn tenant<S: Shape>(call: Call) -> Result<Reply, Refusal> {
     let app = registered(&call)?;
-    let kept = app.tenants.get(&call.tenant).ok_or(Refusal::NotFound)?;
+    let Some(kept) = app.tenants.get(&call.tenant) else {
+        return Reply::json(&json!({"status": "TENANT_NOT_FOUND_ERROR"}));
+    };
     let mut tenant = S::write(&call.tenant, kept);
     if let Some(tenant) = tenant.as_object_mut() {
         tenant.insert("status".to_owned(), "OK".into());

@@ -8,15 +8,15 @@ use super::scribe::Scribe;
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Plays the scenario; answers the minutes.
-pub(super) async fn scenario(version: Version) -> String {
+/// Plays the scenario in a version of that epoch; answers the minutes.
+pub(super) async fn scenario(version: Version, epoch: Version) -> String {
     let settings = [
         ("enable_anti_csrf", "true"),
         ("cookie_domain", "x.org"),
         ("refresh_token_rotation_grace_period", "0"),
     ];
     let mut s = Scribe::new(version, &settings).await;
-    s.text = format!("Protocol {version}. To replace this on purpose: {HOW}\n");
+    s.text = format!("Protocol {epoch}. To replace this on purpose: {HOW}\n");
     service(&mut s).await;
     let (handle, old) = session(&mut s).await;
     data(&mut s, &handle).await;
