@@ -1,6 +1,7 @@
 // Releases of supertokens-node from 1 to 24 behind Express: one table of scenarios, run by each release in turn, in the newest
 // protocol that it speaks. Proxies tell what each asks of the server.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 
 import { startApp } from "./support/application.mjs";
@@ -85,6 +86,8 @@ test("what takes its time", { concurrency: true }, async (t) => {
 
 test("what each release passed", (t) => {
   const all = Object.entries({ ...SCENARIOS, ...time });
+  const shared = JSON.parse(readFileSync(new URL("scenarios.json", import.meta.url)));
+  assert.deepEqual(all.map(([name]) => name).sort(), Object.values(shared).sort(), "they are those that all SDKs share");
   for (const run of runs) {
     run.asked = all.filter(([, { needs }]) => !run.missing.includes(needs)).map(([name]) => name);
     const apart = run.missing.length === 0 ? "" : ` (not in this release: ${run.missing.join(", ")})`;

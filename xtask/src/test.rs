@@ -64,10 +64,10 @@ pub(crate) fn run_all() -> Result<bool> {
     let golang = "Go SDK";
     if !(built && ready) {
         steps.leave_out(golang, "a step it needs failed");
-    } else if go::is_there() {
-        steps.step(golang, || go::run_suite(&binary));
+    } else if let Some(why) = go::what_lacks() {
+        steps.leave_out(golang, why);
     } else {
-        steps.leave_out(golang, "there is no Go toolchain");
+        steps.step(golang, || go::run_suite(&binary));
     }
     Ok(steps.finish())
 }

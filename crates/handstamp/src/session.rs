@@ -12,7 +12,7 @@ pub struct Session {
     pub handle: SessionHandle,
     /// Whose it is.
     pub user_id: UserId,
-    /// The JWT payload: fixed at creation, sent to the client, returned by every verification.
+    /// The JWT payload: set at creation, sent to the client, returned by every verification.
     pub jwt_payload: JsonObject,
     /// When it began.
     pub created_at: UnixMillis,

@@ -186,7 +186,7 @@ func dataAreOverwritten(user string) {
 	equal(must(created.GetSessionDataInDatabase()), data)
 }
 
-func payloadIsUpdated(user string) {
+func regeneratedWithAnotherPayload(user string) {
 	created := login(user)
 	before := created.GetAccessToken()
 	asking([]string{"regenerate"}, func() (int, error) {

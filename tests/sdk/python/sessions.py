@@ -9,6 +9,8 @@ server.
 
 import asyncio
 import contextlib
+import json
+import pathlib
 import subprocess
 import sys
 import traceback
@@ -85,6 +87,13 @@ def run_group(name):
         print("\n".join(asyncio.run(run(port, rotation, options, scenarios))))
 
 
+def check(names):
+    """Compares the scenarios with those that all SDKs share. One with other SDKs is not among them."""
+    shared = json.loads((pathlib.Path(__file__).parent.parent / "scenarios.json").read_text())
+    shared = [name.lower().replace(" ", "_").replace("-", "_") for name in shared]
+    s.equal(sorted(names), sorted([*shared, "session_goes_to_other_sdks_and_back"]))
+
+
 def main():
     groups = [subprocess.Popen([sys.executable, __file__, name], stdout=subprocess.PIPE, text=True) for name in GROUPS]
     passed = []
@@ -94,6 +103,7 @@ def main():
         failed |= group.returncode != 0
     missing = GENERATION.missing
     asked = [scenario.__name__ for *_, all_of in GROUPS.values() for scenario in all_of if NEEDS.get(scenario) not in missing]
+    check(scenario.__name__ for *_, all_of in GROUPS.values() for scenario in all_of)
     apart = f" (not in this release: {', '.join(missing)})" if missing else ""
     print(f"supertokens-python {RELEASE}: {len(passed)} of {len(asked)}{apart}")
     return not failed and sorted(passed) == sorted(asked)

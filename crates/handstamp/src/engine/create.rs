@@ -22,7 +22,7 @@ pub struct Create {
     pub tenant: TenantId,
     /// Whose.
     pub user_id: UserId,
-    /// The JWT payload: fixed from here on, and readable by the client.
+    /// The JWT payload, readable by the client. It stays unless it is overwritten on purpose.
     pub jwt_payload: JsonObject,
     /// The first session data: kept in the store only.
     pub session_data: JsonObject,
