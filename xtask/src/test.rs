@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use crate::go;
 use crate::node;
-use crate::postgres::Server;
+use crate::postgres;
 use crate::python;
 use crate::steps::{Steps, cargo, run};
 
@@ -26,7 +26,7 @@ pub(crate) fn run_all() -> Result<bool> {
     });
     let mut postgres = None;
     steps.step("PostgreSQL server", || {
-        postgres = Some(Server::start()?);
+        postgres = Some(postgres::start()?);
         Ok(())
     });
     steps.step("Rust tests", || {
