@@ -4,15 +4,15 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::pool::{PoolConnection, PoolOptions};
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
-use sqlx::{Connection, Error, PgPool, Postgres};
+use sqlx::{Connection, Postgres};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::PostgresOptions;
 use super::failures::{self, Access, Remedy};
+use super::hosts::Hosts;
 use crate::storage::StorageFault;
 use crate::storage::coalesce::Failed;
 
@@ -24,12 +24,12 @@ pub(super) type Bound<'q> = Query<'q, Postgres, PgArguments>;
 pub(super) struct Database(Arc<Inner>);
 
 struct Inner {
-    /// Makes connections, counts and closes them. It would test each one that comes back by a round trip, so good ones are kept
-    /// in `idle`, and what goes back to it is closed.
-    pool: PgPool,
+    hosts: Hosts,
     idle: Mutex<Vec<Idle>>,
-    /// As many as there may be connections.
+    /// Whoever has a connection has one of these places.
     places: Semaphore,
+    /// How many places there are.
+    most: u32,
     /// When a connection was last found broken: those that have been idle since then are to be tested before they are used.
     broken_at: Mutex<Option<Instant>>,
     acquire_timeout: Duration,
@@ -37,23 +37,18 @@ struct Inner {
 }
 
 struct Idle {
-    connection: PoolConnection<Postgres>,
+    connection: PgConnection,
     since: Instant,
 }
 
 impl Database {
-    pub(super) fn new(connect: PgConnectOptions, options: &PostgresOptions) -> Self {
+    pub(super) fn new(hosts: Hosts, options: &PostgresOptions) -> Self {
         let most = options.max_connections.max(1);
-        let pool = PoolOptions::new()
-            .max_connections(most)
-            .acquire_timeout(options.acquire_timeout)
-            .test_before_acquire(false)
-            .after_release(|_: &mut PgConnection, _| Box::pin(async { Ok(false) }))
-            .connect_lazy_with(connect);
         Self(Arc::new(Inner {
-            pool,
+            hosts,
             idle: Mutex::default(),
             places: Semaphore::new(usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS)),
+            most,
             broken_at: Mutex::default(),
             acquire_timeout: options.acquire_timeout,
             // The server gives up first, so that an answer says what became of the statement.
@@ -80,7 +75,9 @@ impl Database {
                 Remedy::Reconnect => {
                     access == Access::Read && failed.fault == StorageFault::Unavailable
                 }
-                Remedy::None => false,
+                // It has refused the statement, so nothing was written.
+                Remedy::Elsewhere => self.0.hosts.are_chosen_from(),
+                Remedy::GiveUp | Remedy::None => false,
             };
             if !again || attempt == ATTEMPTS {
                 return Err(failed);
@@ -98,9 +95,10 @@ impl Database {
         statement: Bound<'_>,
     ) -> Result<Vec<PgRow>, (Failed, Remedy)> {
         let unsent = |failed| (failed, Remedy::None);
-        let _place = self.0.place().await.map_err(unsent)?;
-        let mut connection = self.0.connection().await.map_err(unsent)?;
-        let run = statement.fetch_all(&mut *connection);
+        let until = Instant::now() + self.0.acquire_timeout;
+        let _place = self.0.place(until).await.map_err(unsent)?;
+        let mut connection = self.0.connection(until).await.map_err(unsent)?;
+        let run = statement.fetch_all(&mut connection);
         let ran = match self.0.patience {
             Some(patience) => timeout(patience, run).await,
             None => Ok(run.await),
@@ -113,13 +111,16 @@ impl Database {
             Ok(Err(error)) => failures::of_statement(&error, access),
             Err(_) => {
                 let failed = failures::lost("PostgreSQL does not answer", access);
-                (failed, Remedy::Reconnect)
+                (failed, Remedy::GiveUp)
             }
         };
-        if remedy == Remedy::Reconnect {
-            self.0.let_go(connection);
-        } else {
-            self.0.keep(connection);
+        match remedy {
+            Remedy::Repeat | Remedy::None => self.0.keep(connection),
+            Remedy::Reconnect | Remedy::GiveUp => self.0.doubt(),
+            Remedy::Elsewhere => {
+                self.0.doubt();
+                self.0.forget();
+            }
         }
         Err((failed, remedy))
     }
@@ -130,16 +131,21 @@ impl Database {
 
     /// Waits until all connections are back, and closes them.
     pub(super) async fn close(&self) {
+        let all = self.0.places.acquire_many(self.0.most).await;
         self.0.places.close();
-        locked(&self.0.idle).clear();
-        self.0.pool.close().await;
+        drop(all);
+        let idle = std::mem::take(&mut *locked(&self.0.idle));
+        for one in idle {
+            // What goes wrong here has no consequences.
+            drop(timeout(TEST, one.connection.close()).await);
+        }
     }
 }
 
 impl Inner {
-    async fn place(&self) -> Result<SemaphorePermit<'_>, Failed> {
+    async fn place(&self, until: Instant) -> Result<SemaphorePermit<'_>, Failed> {
         let failed = |fault, why| Err(failures::without_a_row(fault, why));
-        match timeout(self.acquire_timeout, self.places.acquire()).await {
+        match timeout_at(until, self.places.acquire()).await {
             Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) => failed(StorageFault::Closed, "PostgreSQL"),
             Err(_) => failed(
@@ -150,35 +156,39 @@ impl Inner {
     }
 
     /// A connection that was good a moment ago, or has been tested, or is new.
-    async fn connection(&self) -> Result<PoolConnection<Postgres>, Failed> {
-        loop {
-            // By itself, so that the lock is not held while the connection is tested.
-            let idle = locked(&self.idle).pop();
-            let Some(mut idle) = idle else {
-                break;
-            };
+    async fn connection(&self, until: Instant) -> Result<PgConnection, Failed> {
+        // By itself, so that the lock is not held while the connection is tested.
+        let idle = locked(&self.idle).pop();
+        if let Some(mut idle) = idle {
             let doubtful = idle.since.elapsed() > FRESH
                 || locked(&self.broken_at).is_some_and(|broken| broken >= idle.since);
-            let tested = !doubtful
-                || timeout(TEST, idle.connection.ping())
-                    .await
-                    .is_ok_and(|answer| answer.is_ok());
-            if tested {
+            if !doubtful {
                 return Ok(idle.connection);
             }
-            self.let_go(idle.connection);
-        }
-        // Nothing was sent yet, whatever it is.
-        self.pool.acquire().await.map_err(|error| match error {
-            Error::PoolTimedOut => {
-                let why = "PostgreSQL takes no connection";
-                failures::without_a_row(StorageFault::Unavailable, why)
+            let test = self.hosts.is_wanted(&mut idle.connection);
+            if matches!(timeout(TEST, test).await, Ok(Ok(true))) {
+                return Ok(idle.connection);
             }
-            error => failures::of_statement(&error, Access::Read).0,
-        })
+            // Each of the others might take as long to turn out to be broken.
+            self.doubt();
+            self.forget();
+        }
+        let mut attempt = 1;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.hosts.connect(left).await {
+                Ok(connection) => return Ok(connection),
+                // Nothing was sent yet, whatever it is.
+                Err(why) if !why.may_pass || Instant::now() + LAST_ROUND >= until => {
+                    return Err(why.failed());
+                }
+                Err(_) => step_aside(attempt).await,
+            }
+            attempt += 1;
+        }
     }
 
-    fn keep(&self, connection: PoolConnection<Postgres>) {
+    fn keep(&self, connection: PgConnection) {
         let mut idle = locked(&self.idle);
         // After the store was closed nobody would take it any more.
         if !self.places.is_closed() {
@@ -193,9 +203,14 @@ impl Inner {
         idle.drain(..unused);
     }
 
-    fn let_go(&self, mut connection: PoolConnection<Postgres>) {
-        connection.close_on_drop();
+    /// A connection turned out to be broken.
+    fn doubt(&self) {
         *locked(&self.broken_at) = Some(Instant::now());
+    }
+
+    /// Closes all that nobody uses just now.
+    fn forget(&self) {
+        locked(&self.idle).clear();
     }
 }
 
@@ -218,6 +233,8 @@ async fn step_aside(attempt: u32) {
 
 /// How often a statement is tried at the most.
 const ATTEMPTS: u32 = 6;
+/// With less time left than this, nobody is asked for a connection once more.
+const LAST_ROUND: Duration = Duration::from_millis(300);
 /// How long an idle connection is taken for a good one.
 const FRESH: Duration = Duration::from_secs(1);
 /// How long a connection is kept that nobody needs.
