@@ -1,6 +1,7 @@
 //! The connections, and the one way to run SQL on them.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,20 +26,26 @@ pub(super) struct Database(Arc<Inner>);
 
 struct Inner {
     hosts: Hosts,
-    idle: Mutex<Vec<Idle>>,
+    idle: Mutex<Vec<Held>>,
     /// Whoever has a connection has one of these places.
     places: Semaphore,
     /// How many places there are.
     most: u32,
     /// When a connection was last found broken: those that have been idle since then are to be tested before they are used.
     broken_at: Mutex<Option<Instant>>,
+    /// Counts how often all connections were given up; one that was made before such a time is not used again.
+    epoch: AtomicU64,
     acquire_timeout: Duration,
     patience: Option<Duration>,
 }
 
-struct Idle {
+struct Held {
     connection: PgConnection,
-    since: Instant,
+    epoch: u64,
+    /// When it was last used.
+    used: Instant,
+    /// When it was last seen that its server is what is wanted.
+    checked: Instant,
 }
 
 impl Database {
@@ -50,6 +57,7 @@ impl Database {
             places: Semaphore::new(usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS)),
             most,
             broken_at: Mutex::default(),
+            epoch: AtomicU64::new(0),
             acquire_timeout: options.acquire_timeout,
             // The server gives up first, so that an answer says what became of the statement.
             patience: options
@@ -97,15 +105,15 @@ impl Database {
         let unsent = |failed| (failed, Remedy::None);
         let until = Instant::now() + self.0.acquire_timeout;
         let _place = self.0.place(until).await.map_err(unsent)?;
-        let mut connection = self.0.connection(until).await.map_err(unsent)?;
-        let run = statement.fetch_all(&mut connection);
+        let mut held = self.0.connection(until).await.map_err(unsent)?;
+        let run = statement.fetch_all(&mut held.connection);
         let ran = match self.0.patience {
             Some(patience) => timeout(patience, run).await,
             None => Ok(run.await),
         };
         let (failed, remedy) = match ran {
             Ok(Ok(rows)) => {
-                self.0.keep(connection);
+                self.0.keep(held);
                 return Ok(rows);
             }
             Ok(Err(error)) => failures::of_statement(&error, access),
@@ -115,12 +123,9 @@ impl Database {
             }
         };
         match remedy {
-            Remedy::Repeat | Remedy::None => self.0.keep(connection),
+            Remedy::Repeat | Remedy::None => self.0.keep(held),
             Remedy::Reconnect | Remedy::GiveUp => self.0.doubt(),
-            Remedy::Elsewhere => {
-                self.0.doubt();
-                self.0.forget();
-            }
+            Remedy::Elsewhere => self.0.give_up_all(),
         }
         Err((failed, remedy))
     }
@@ -156,49 +161,70 @@ impl Inner {
     }
 
     /// A connection that was good a moment ago, or has been tested, or is new.
-    async fn connection(&self, until: Instant) -> Result<PgConnection, Failed> {
-        // By itself, so that the lock is not held while the connection is tested.
-        let idle = locked(&self.idle).pop();
-        if let Some(mut idle) = idle {
-            let doubtful = idle.since.elapsed() > FRESH
-                || locked(&self.broken_at).is_some_and(|broken| broken >= idle.since);
-            if !doubtful {
-                return Ok(idle.connection);
-            }
-            let test = self.hosts.is_wanted(&mut idle.connection);
-            if matches!(timeout(TEST, test).await, Ok(Ok(true))) {
-                return Ok(idle.connection);
-            }
-            // Each of the others might take as long to turn out to be broken.
-            self.doubt();
-            self.forget();
-        }
+    async fn connection(&self, until: Instant) -> Result<Held, Failed> {
         let mut attempt = 1;
         loop {
+            if let Some(held) = self.idle(until).await {
+                return Ok(held);
+            }
+            let epoch = self.epoch.load(Ordering::SeqCst);
             let left = until.saturating_duration_since(Instant::now());
             match self.hosts.connect(left).await {
-                Ok(connection) => return Ok(connection),
+                Ok(connection) => {
+                    let now = Instant::now();
+                    return Ok(Held {
+                        connection,
+                        epoch,
+                        used: now,
+                        checked: now,
+                    });
+                }
                 // Nothing was sent yet, whatever it is.
-                Err(why) if !why.may_pass || Instant::now() + LAST_ROUND >= until => {
+                Err(why) if !why.may_pass || soon(LAST_ROUND) >= until => {
                     return Err(why.failed());
                 }
+                // Somebody may give one back before there is another.
                 Err(_) => step_aside(attempt).await,
             }
             attempt += 1;
         }
     }
 
-    fn keep(&self, connection: PgConnection) {
+    async fn idle(&self, until: Instant) -> Option<Held> {
+        // By itself, so that the lock is not held while the connection is tested.
+        let idle = locked(&self.idle).pop();
+        let mut held = idle?;
+        if !self.doubts(&held) {
+            return Some(held);
+        }
+        let test = self.hosts.is_wanted(&mut held.connection);
+        if matches!(timeout_at(until.min(soon(TEST)), test).await, Ok(Ok(true))) {
+            held.checked = Instant::now();
+            return Some(held);
+        }
+        // Each of the others might take as long to turn out to be broken.
+        self.give_up_all();
+        None
+    }
+
+    fn doubts(&self, held: &Held) -> bool {
+        held.used.elapsed() > FRESH
+            || locked(&self.broken_at).is_some_and(|broken| broken >= held.used)
+            // A primary that has become a standby still answers.
+            || (self.hosts.are_chosen_from() && held.checked.elapsed() > FRESH)
+    }
+
+    fn keep(&self, mut held: Held) {
         let mut idle = locked(&self.idle);
         // After the store was closed nobody would take it any more.
-        if !self.places.is_closed() {
-            let since = Instant::now();
-            idle.push(Idle { connection, since });
+        if !self.places.is_closed() && held.epoch == self.epoch.load(Ordering::SeqCst) {
+            held.used = Instant::now();
+            idle.push(held);
         }
         // Those at the beginning are not needed when there is less to do.
         let unused = idle
             .iter()
-            .take_while(|one| one.since.elapsed() > UNUSED)
+            .take_while(|one| one.used.elapsed() > UNUSED)
             .count();
         idle.drain(..unused);
     }
@@ -208,10 +234,16 @@ impl Inner {
         *locked(&self.broken_at) = Some(Instant::now());
     }
 
-    /// Closes all that nobody uses just now.
-    fn forget(&self) {
-        locked(&self.idle).clear();
+    /// Closes all, those in use as soon as they come back.
+    fn give_up_all(&self) {
+        let mut idle = locked(&self.idle);
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        idle.clear();
     }
+}
+
+fn soon(span: Duration) -> Instant {
+    Instant::now() + span
 }
 
 /// None of these locks is held across anything that may fail half-way.
@@ -235,7 +267,7 @@ async fn step_aside(attempt: u32) {
 const ATTEMPTS: u32 = 6;
 /// With less time left than this, nobody is asked for a connection once more.
 const LAST_ROUND: Duration = Duration::from_millis(300);
-/// How long an idle connection is taken for a good one.
+/// How long a connection is taken for a good one without being used.
 const FRESH: Duration = Duration::from_secs(1);
 /// How long a connection is kept that nobody needs.
 const UNUSED: Duration = Duration::from_mins(5);
