@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test there is.
 
 use anyhow::{Context as _, Result};
+use testbed::postgres::Postgres;
 
 use crate::go;
 use crate::node;
@@ -36,7 +37,6 @@ pub(crate) fn run_all() -> Result<bool> {
         }
         run(&mut tests)
     });
-    drop(postgres);
     let built = steps.step("release build", || {
         run(
             cargo(&["build", "--release", "--package", "handstamp-server"])
@@ -46,10 +46,12 @@ pub(crate) fn run_all() -> Result<bool> {
     });
     let suites = "SDK, protocol and crash suites";
     if built && ready {
-        steps.step(suites, || node::run_suites(&binary));
+        let url = postgres.as_ref().map(Postgres::url);
+        steps.step(suites, || node::run_suites(&binary, url.as_deref()));
     } else {
         steps.leave_out(suites, "a step they need failed");
     }
+    drop(postgres);
     let python = "Python SDK";
     if built {
         steps.step(python, || python::run_suite(&binary, &target));

@@ -42,8 +42,8 @@ pub struct PostgresOptions {
     pub max_connections: u32,
     /// How long a step waits for a connection, to a server that may come back meanwhile. Default 5 s.
     pub acquire_timeout: Duration,
-    /// How long a statement may take before the server gives up; `None` leaves that to the server's own settings, and to a
-    /// pooler that takes none. Default 10 s.
+    /// How long a statement may take before the server gives up; `None` leaves that, and what is said to the planner, to the
+    /// server's own settings, for a pooler that takes none. Default 10 s.
     pub statement_timeout: Option<Duration>,
     /// How many statements of one kind are under way at the most; at least one. Default 2.
     pub lanes: usize,

@@ -91,6 +91,7 @@ fn tests() -> Vec<(&'static str, Test)> {
         failures::all_connections_in_use_are_reported,
         failures::a_row_that_contradicts_itself_is_reported_by_place,
         plans::every_statement_uses_an_index,
+        plans::plans_for_an_empty_table_are_good_for_a_full_one,
         plans::rotations_touch_no_index,
         plans::a_sweep_puts_off_those_that_live_on,
         plans::sweeps_pass_by_rows_in_use,

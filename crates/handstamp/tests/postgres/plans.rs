@@ -1,9 +1,12 @@
 //! What steps cost: indexes that are used, indexes that are left alone, sweeps that do not wait.
 
-use handstamp::JsonObject;
 use handstamp::jws::Algorithm;
-use handstamp::storage::{Confirm, DataWrite, Guarded, KeyKind, Storage as _, StoredKey};
+use handstamp::storage::postgres::PostgresStorage;
+use handstamp::storage::{
+    Confirm, DataWrite, Guarded, KeyKind, Put, Storage as _, StoredKey, TenantRecord,
+};
 use handstamp::token::Hash2;
+use handstamp::{AppId, JsonObject, SessionHandle, TenantId};
 
 use crate::fixture::{
     APP, Client, Town, all, at, handle, keep, rotate, session, until, with_child,
@@ -102,15 +105,90 @@ pub(crate) async fn every_statement_uses_an_index(town: Town) {
             usize::from(round > 0) + 1
         );
         storage.retire_keys(&APP, at(1)).await.unwrap();
+        let still = handle(3_500 + round);
+        let payload = storage.write_jwt_payload(&APP, &still, &empty, at(0));
+        assert!(payload.await.unwrap());
+        remove_others(&storage, round).await;
         storage.ping().await.unwrap();
     }
-    let deleted = i64::from(ROUNDS * (1 + 2 + 3));
+    let deleted = i64::from(ROUNDS * (1 + 2 + 3 + 2));
     until_told(&mut client, "n_tup_del", deleted, &storage).await;
     assert_eq!(
         client.number(scans).await,
         before,
         "the whole table was read"
     );
+}
+
+/// Nobody has counted the rows yet, and a plan that is made now is kept while the table grows.
+pub(crate) async fn plans_for_an_empty_table_are_good_for_a_full_one(town: Town) {
+    let storage = town.open().await;
+    let one = handle(1);
+    let next = with_child(&session(1), 2);
+    let step = Confirm {
+        child: Hash2::from_bytes([2; 32]),
+        parent: Hash2::from_bytes([1; 32]),
+        now: at(2_000),
+        expires_at: at(20_000),
+    };
+    let empty = JsonObject::empty();
+    for _ in 0..12 {
+        assert_eq!(storage.session(&APP, &one).await.unwrap(), None);
+        assert_eq!(storage.session_data(&APP, &one).await.unwrap(), None);
+        let rotated = rotate(&storage, &APP, &one, 0, &next, at(20_000)).await;
+        assert_eq!(rotated.unwrap(), Guarded::Lost);
+        let confirmed = storage.confirm(&APP, &one, step).await.unwrap();
+        assert_eq!(confirmed, None);
+        let written = storage.write_session_data(&APP, &one, &empty, None, at(0));
+        assert_eq!(written.await.unwrap(), DataWrite::Missing);
+        let payload = storage.write_jwt_payload(&APP, &one, &empty, at(0));
+        assert!(!payload.await.unwrap());
+        let handles = std::slice::from_ref(&one);
+        assert_eq!(storage.revoke(&APP, handles).await.unwrap(), []);
+        let user = &session(1).user_id;
+        assert_eq!(storage.revoke_user(&APP, None, user).await.unwrap(), []);
+        let theirs = storage.handles_of_user(&APP, None, user, at(0)).await;
+        assert_eq!(theirs.unwrap(), []);
+        assert_eq!(storage.sweep(at(10), 10).await.unwrap(), 0);
+    }
+    let mut client = town.client().await;
+    // Looking for keys is looking into an index, and each step has done so.
+    until_told(&mut client, "idx_scan", 12 * 9, &storage).await;
+    let scans = "SELECT seq_scan FROM pg_stat_user_tables
+                 WHERE relid = 'handstamp_sessions'::regclass";
+    // Making the indexes has read the table.
+    let making = client.number(scans).await;
+    assert!(making <= 3, "the table was read {making} times");
+}
+
+/// Another tenant, and another app, each with one session.
+async fn remove_others(storage: &PostgresStorage, round: u32) {
+    let (empty, now) = (JsonObject::empty(), at(0));
+    let apps = [
+        (APP, TenantId::parse("other").unwrap()),
+        (AppId::parse("other").unwrap(), TenantId::PUBLIC),
+    ];
+    for (app, tenant) in apps {
+        let record = TenantRecord {
+            app: app.clone(),
+            tenant: tenant.clone(),
+            created_at: now,
+            config: JsonObject::empty(),
+        };
+        assert_eq!(storage.put_tenant(&record).await.unwrap(), Put::Created);
+        let mut one = session(9_000 + round);
+        one.handle = SessionHandle::new(tenant.clone(), one.handle.id());
+        let kept = storage.insert(&app, &one, &empty).await.unwrap();
+        assert_eq!(kept, Guarded::Written);
+        assert_eq!(storage.tenants().await.unwrap().len(), 1);
+        let removed = if app == APP {
+            storage.remove_tenant(&app, &tenant).await
+        } else {
+            storage.remove_app(&app).await
+        };
+        assert!(removed.unwrap());
+        assert_eq!(storage.session(&app, &one.handle).await.unwrap(), None);
+    }
 }
 
 /// Only HOT updates leave all indexes as they are.
@@ -139,12 +217,7 @@ pub(crate) async fn rotations_touch_no_index(town: Town) {
 }
 
 /// A server's process tells what it did when it ends, so the store is closed.
-async fn until_told(
-    client: &mut Client,
-    what: &str,
-    count: i64,
-    storage: &handstamp::storage::postgres::PostgresStorage,
-) {
+async fn until_told(client: &mut Client, what: &str, count: i64, storage: &PostgresStorage) {
     storage.close().await;
     let sql = format!(
         "SELECT {what} FROM pg_stat_user_tables WHERE relid = 'handstamp_sessions'::regclass"
