@@ -112,7 +112,8 @@ const HEAD: &str = "# PostgreSQL
 Written by `cargo xtask bench --database postgres`, in one run on one machine: the database, the servers and the clients share its
 processors. *Limit* is what one-row statements by key reach on the same database in the same run, prepared, each its own
 transaction, with as many connections as there are clients; a ratio above 1 is what coalescing wins over that. *One by one* is
-the same store with coalescing turned off and a connection for each client.
+the same store with coalescing turned off and a connection for each client. Each client works on a session of its own, again and
+again, and the disk has other users, too: a single cell varies by a factor of two or three from run to run.
 ";
 
 fn told(measured: &Measured) -> String {

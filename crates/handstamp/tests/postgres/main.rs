@@ -75,6 +75,7 @@ fn tests() -> Vec<(&'static str, Test)> {
     tests![
         coalescing::waiting_writes_share_a_transaction,
         coalescing::each_of_a_shared_statement_has_its_own_outcome,
+        coalescing::two_writes_to_one_session_do_not_share_a_statement,
         coalescing::a_bad_row_fails_nobody_else,
         coalescing::many_engines_make_one_lineage,
         coalescing::guards_are_looked_at_again_after_waiting,

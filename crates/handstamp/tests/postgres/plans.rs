@@ -26,6 +26,9 @@ pub(crate) async fn every_statement_uses_an_index(town: Town) {
                  WHERE relid = 'handstamp_sessions'::regclass";
     until_told(&mut client, "n_tup_ins", i64::from(SESSIONS), &storage).await;
     let before = client.number(scans).await;
+    let by_index = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes
+                    WHERE relid = 'handstamp_sessions'::regclass";
+    let read_before = client.number(by_index).await;
 
     let storage = town.open().await;
     let empty = JsonObject::empty();
@@ -118,6 +121,9 @@ pub(crate) async fn every_statement_uses_an_index(town: Town) {
         before,
         "the whole table was read"
     );
+    // Each step reads what it is about, and no step all that an index has.
+    let read = client.number(by_index).await - read_before;
+    assert!(read < 20_000, "{read} entries of indexes were read");
 }
 
 /// Nobody has counted the rows yet, and a plan that is made now is kept while the table grows.
