@@ -25,8 +25,11 @@ pub(crate) fn connections_run_out() {
                 .then_some(()))
         };
         wait::until("the server wants more", refused).unwrap();
-        // Two are enough to go on with.
+        // Two are enough to go on with: whoever gets no other waits for one of them.
+        board.see_answers(20);
+        let before = board.failures();
         board.see_answers(100);
+        assert_eq!(board.failures(), before, "{}", town.server.log());
         postgres
             .sql("ALTER ROLE crowd CONNECTION LIMIT -1")
             .unwrap();

@@ -149,6 +149,30 @@ pub(crate) async fn a_database_to_be_read_only_is_said_to_be(town: Town) {
     assert_eq!(read, Some(session(0)));
 }
 
+/// As where an address has moved on to another server, and connections to the one before are still there.
+pub(crate) async fn a_connection_that_takes_no_writes_is_not_used_again(town: Town) {
+    town.open().await;
+    let mut client = town.client().await;
+    let role = &town.schema;
+    let make = format!(
+        "CREATE ROLE {role} SUPERUSER LOGIN PASSWORD 'canary';
+         ALTER ROLE {role} SET default_transaction_read_only = on"
+    );
+    client.run(&make).await;
+    let (_, place) = town.server.rsplit_once('@').unwrap();
+    let url = format!("postgres://{role}:canary@{place}");
+    let storage = town.open_at(&url, &town.options()).await;
+    let (one, empty) = (session(0), JsonObject::empty());
+    let error = storage.insert(&APP, &one, &empty).await.unwrap_err();
+    assert_eq!(error.fault(), StorageFault::ReadOnly, "{error}");
+    // For connections that are made from now on.
+    let reset = format!("ALTER ROLE {role} RESET default_transaction_read_only");
+    client.run(&reset).await;
+    keep(&storage, 1..2).await;
+    storage.close().await;
+    client.run(&format!("DROP ROLE {role}")).await;
+}
+
 /// The first is not there.
 pub(crate) async fn of_several_hosts_one_that_is_there_is_used(town: Town) {
     let url = town.server.replacen('@', "@127.0.0.1:1,", 1);

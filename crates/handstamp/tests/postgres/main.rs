@@ -88,6 +88,7 @@ fn tests() -> Vec<(&'static str, Test)> {
         failures::a_database_to_be_read_only_is_said_to_be,
         failures::of_several_hosts_one_that_is_there_is_used,
         failures::a_server_that_takes_no_writes_is_not_connected_to,
+        failures::a_connection_that_takes_no_writes_is_not_used_again,
         failures::a_lock_held_for_too_long_is_reported,
         failures::all_connections_in_use_are_reported,
         failures::a_row_that_contradicts_itself_is_reported_by_place,
