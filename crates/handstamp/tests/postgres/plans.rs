@@ -1,6 +1,7 @@
 //! What steps cost: indexes that are used, indexes that are left alone, sweeps that do not wait.
 
 use handstamp::jws::Algorithm;
+use handstamp::session::Session;
 use handstamp::storage::postgres::PostgresStorage;
 use handstamp::storage::{
     Confirm, DataWrite, Guarded, KeyKind, Put, Storage as _, StoredKey, TenantRecord,
@@ -38,49 +39,7 @@ pub(crate) async fn every_statement_uses_an_index(town: Town) {
         // Alone, and many at once.
         for many in [1, 40] {
             let sessions: Vec<_> = (0..many).map(|n| session(1_000 + 50 * round + n)).collect();
-            let next: Vec<_> = sessions.iter().map(|one| with_child(one, 2)).collect();
-            for read in all(sessions
-                .iter()
-                .map(|one| storage.session(&APP, &one.handle)))
-            .await
-            {
-                assert!(read.unwrap().is_some());
-            }
-            let reads = sessions
-                .iter()
-                .map(|one| storage.session_data(&APP, &one.handle));
-            for read in all(reads).await {
-                assert!(read.unwrap().is_some());
-            }
-            let rotations = sessions
-                .iter()
-                .zip(&next)
-                .map(|(one, next)| rotate(&storage, &APP, &one.handle, 0, next, at(20_000)));
-            for rotated in all(rotations).await {
-                let _: Guarded = rotated.unwrap();
-            }
-            let step = Confirm {
-                child: Hash2::from_bytes([2; 32]),
-                parent: Hash2::from_bytes([1; 32]),
-                now: at(2_000),
-                expires_at: at(20_000),
-            };
-            let confirmations = sessions
-                .iter()
-                .map(|one| storage.confirm(&APP, &one.handle, step));
-            for confirmed in all(confirmations).await {
-                confirmed.unwrap();
-            }
-            let writes = sessions
-                .iter()
-                .map(|one| storage.write_session_data(&APP, &one.handle, &empty, None, at(0)));
-            for written in all(writes).await {
-                assert!(matches!(written.unwrap(), DataWrite::Written(_)));
-            }
-            let again = all(sessions.iter().map(|one| storage.insert(&APP, one, &empty))).await;
-            for inserted in again {
-                assert_eq!(inserted.unwrap(), Guarded::Lost);
-            }
+            take_steps_about(&storage, &sessions).await;
         }
         let user = &one.user_id;
         let handles = storage
@@ -124,6 +83,54 @@ pub(crate) async fn every_statement_uses_an_index(town: Town) {
     // Each step reads what it is about, and no step all that an index has.
     let read = client.number(by_index).await - read_before;
     assert!(read < 20_000, "{read} entries of indexes were read");
+}
+
+/// Each kind of step that is about one session, about each of these.
+async fn take_steps_about(storage: &PostgresStorage, sessions: &[Session]) {
+    let empty = JsonObject::empty();
+    let next: Vec<_> = sessions.iter().map(|one| with_child(one, 2)).collect();
+    for read in all(sessions
+        .iter()
+        .map(|one| storage.session(&APP, &one.handle)))
+    .await
+    {
+        assert!(read.unwrap().is_some());
+    }
+    let reads = sessions
+        .iter()
+        .map(|one| storage.session_data(&APP, &one.handle));
+    for read in all(reads).await {
+        assert!(read.unwrap().is_some());
+    }
+    let rotations = sessions
+        .iter()
+        .zip(&next)
+        .map(|(one, next)| rotate(storage, &APP, &one.handle, 0, next, at(20_000)));
+    for rotated in all(rotations).await {
+        let _: Guarded = rotated.unwrap();
+    }
+    let step = Confirm {
+        child: Hash2::from_bytes([2; 32]),
+        parent: Hash2::from_bytes([1; 32]),
+        now: at(2_000),
+        expires_at: at(20_000),
+    };
+    let confirmations = sessions
+        .iter()
+        .map(|one| storage.confirm(&APP, &one.handle, step));
+    for confirmed in all(confirmations).await {
+        confirmed.unwrap();
+    }
+    let writes = sessions
+        .iter()
+        .map(|one| storage.write_session_data(&APP, &one.handle, &empty, None, at(0)));
+    for written in all(writes).await {
+        assert!(matches!(written.unwrap(), DataWrite::Written(_)));
+    }
+    let again = all(sessions.iter().map(|one| storage.insert(&APP, one, &empty))).await;
+    for inserted in again {
+        assert_eq!(inserted.unwrap(), Guarded::Lost);
+    }
 }
 
 /// Nobody has counted the rows yet, and a plan that is made now is kept while the table grows.
