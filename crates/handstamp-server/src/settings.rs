@@ -396,7 +396,6 @@ mysql_port: 1",
                 "are to be kept: sqlite:PATH, postgres://",
             ),
             ("auto_migrate: perhaps", "must be true or false"),
-            ("session_handle_version: 1", "must be 7 or 4"),
             ("database_pool_size: 0", "a whole number, 1 to 1000"),
             (
                 "postgresql_connection_pool_size: -1",

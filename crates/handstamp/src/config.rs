@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::id::HandleVersion;
 use crate::jws::Algorithm;
 use crate::keys::KeyLife;
 use crate::token::access;
@@ -20,7 +19,6 @@ pub struct Config {
     access_token_jitter: f64,
     cookie_access_token_bytes: usize,
     session_data_bytes: usize,
-    handle_version: HandleVersion,
 }
 
 impl Default for Config {
@@ -36,7 +34,6 @@ impl Default for Config {
             access_token_jitter: 0.0,
             cookie_access_token_bytes: 4096,
             session_data_bytes: 1024 * 1024,
-            handle_version: HandleVersion::V7,
         }
     }
 }
@@ -99,12 +96,6 @@ impl Config {
     #[must_use]
     pub fn session_data_bytes(&self) -> usize {
         self.session_data_bytes
-    }
-
-    /// Which version of UUID new session handles are. Default 7.
-    #[must_use]
-    pub fn handle_version(&self) -> HandleVersion {
-        self.handle_version
     }
 
     pub(crate) fn key_life(&self) -> KeyLife {
@@ -206,12 +197,6 @@ impl ConfigBuilder {
     /// See [`Config::session_data_bytes`]. At least 2, for `{}`.
     pub fn session_data_bytes(mut self, bytes: usize) -> Self {
         self.0.session_data_bytes = bytes;
-        self
-    }
-
-    /// See [`Config::handle_version`].
-    pub fn handle_version(mut self, version: HandleVersion) -> Self {
-        self.0.handle_version = version;
         self
     }
 

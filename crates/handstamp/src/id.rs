@@ -138,15 +138,6 @@ impl fmt::Display for UserId {
     }
 }
 
-/// Which version of UUID new session handles are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum HandleVersion {
-    /// All by chance, as the old core made them; they do not tell when the session was made.
-    V4,
-    /// Ordered in time, so that a big table's index grows at one edge.
-    V7,
-}
-
 /// Names a session. Its text is a UUID, with `_` and the tenant behind it where that is not the default one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionHandle {
@@ -161,27 +152,19 @@ impl SessionHandle {
         Self { tenant, id }
     }
 
-    /// A new handle.
+    /// A new handle, ordered in time (UUID version 7), so that a big table's index grows at one edge.
     pub(crate) fn generate(
         tenant: TenantId,
-        version: HandleVersion,
         now: UnixMillis,
         entropy: &dyn Entropy,
     ) -> Result<Self, EntropyError> {
-        let id = match version {
-            HandleVersion::V4 => {
-                let mut random = [0; 16];
-                entropy.fill(&mut random)?;
-                uuid::Builder::from_random_bytes(random)
-            }
-            HandleVersion::V7 => {
-                let mut random = [0; 10];
-                entropy.fill(&mut random)?;
-                let millis = u64::try_from(now.as_millis()).unwrap_or(0);
-                uuid::Builder::from_unix_timestamp_millis(millis, &random)
-            }
-        };
-        Ok(Self::new(tenant, id.into_uuid()))
+        let mut random = [0; 10];
+        entropy.fill(&mut random)?;
+        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+        Ok(Self::new(
+            tenant,
+            uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid(),
+        ))
     }
 
     /// The tenant the session belongs to.

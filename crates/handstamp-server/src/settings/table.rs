@@ -201,11 +201,6 @@ pub const SETTINGS: &[Setting] = &[
         "bytes of JSON that a session's data may have",
     ),
     used(
-        "session_handle_version",
-        "7",
-        "which version of UUID new session handles are: 7, ordered in time, or 4",
-    ),
-    used(
         "shutdown_timeout",
         "30",
         "seconds that requests in flight get to finish at a shutdown",

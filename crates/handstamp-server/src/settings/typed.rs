@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use handstamp::Config;
 use handstamp::jws::Algorithm;
-use handstamp::{Config, HandleVersion};
 use serde_json::{Map, Value};
 use tracing::level_filters::LevelFilter;
 
@@ -292,13 +292,6 @@ fn engine(read: &Reader<'_>) -> Result<Config, SettingsError> {
         )?)
         .cookie_access_token_bytes(read.whole("access_token_cookie_limit")?)
         .session_data_bytes(read.whole("session_data_limit")?)
-        .handle_version(
-            read.required("session_handle_version", "7 or 4", |text| match text {
-                "4" => Some(HandleVersion::V4),
-                "7" => Some(HandleVersion::V7),
-                _ => None,
-            })?,
-        )
         .build();
     config.map_err(|error| {
         let name = match error.setting() {

@@ -78,13 +78,8 @@ impl Engine {
             .absolute_lifetime()
             .map_or(UnixMillis::MAX, |lifetime| now.plus(lifetime));
         let view = SessionView {
-            handle: SessionHandle::generate(
-                ask.tenant,
-                self.config().handle_version(),
-                now,
-                &*self.inner.parts.entropy,
-            )
-            .map_err(Failure::from)?,
+            handle: SessionHandle::generate(ask.tenant, now, &*self.inner.parts.entropy)
+                .map_err(Failure::from)?,
             user_id: ask.user_id,
             jwt_payload: ask.jwt_payload,
         };

@@ -15,7 +15,7 @@ use handstamp::rotation::{Policy, Reuse};
 use handstamp::storage::DataWrite;
 use handstamp::storage::Storage as _;
 use handstamp::token::access::{AccessClaims, TokenFormat, cookie_len};
-use handstamp::{Config, Error, HandleVersion};
+use handstamp::{Config, Error};
 
 use crate::support::{
     APP, Client, DAY, HOUR, MILLI, MINUTE, SECOND, START, World, create_v1, json, refresh_v1,
@@ -493,14 +493,4 @@ async fn a_record_that_contradicts_itself_is_no_refusal() {
         failed.to_string().contains("sessions.current_nonce"),
         "{failed}"
     );
-}
-
-#[tokio::test]
-async fn new_handles_are_of_the_version_that_is_set() {
-    for (version, number) in [(HandleVersion::V4, 4), (HandleVersion::V7, 7)] {
-        let world = world(|config| config.handle_version(version));
-        let client = world.create().await;
-        assert_eq!(client.handle.id().get_version_num(), number);
-    }
-    assert_eq!(Config::default().handle_version(), HandleVersion::V7);
 }
