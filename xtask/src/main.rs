@@ -20,7 +20,7 @@ usage: cargo xtask COMMAND
          the release build
   lint   formatting, clippy, documentation, features, dependencies
   bench  what operations cost beside the machine's limits, written to docs/benchmarks.md
-         [--seconds N] per measurement, [--sessions N] stored for the last part
+         [--database sqlite|postgres], [--seconds N] per measurement, [--sessions N] stored for the last part
   postgres PROGRAM [ARGUMENT..]
          run a program while a PostgreSQL server is there, named in HANDSTAMP_TEST_POSTGRES
 

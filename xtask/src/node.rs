@@ -64,8 +64,8 @@ pub(crate) fn install_packages() -> Result<()> {
     fs::write(mark, wanted).context("node_modules cannot be written to")
 }
 
-/// Runs the suites against `binary`.
-pub(crate) fn run_suites(binary: &Path) -> Result<()> {
+/// Runs the suites against `binary`; those that want PostgreSQL use the server at `postgres`.
+pub(crate) fn run_suites(binary: &Path, postgres: Option<&str>) -> Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder())? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -78,7 +78,11 @@ pub(crate) fn run_suites(binary: &Path) -> Result<()> {
         bail!("there are no suites in {}", folder().display());
     }
     // The limit is for a suite that hangs: nothing is measured by it.
-    run(Command::new("node")
+    let mut tests = Command::new("node");
+    if let Some(url) = postgres {
+        tests.env("HANDSTAMP_TEST_POSTGRES", url);
+    }
+    run(tests
         .args(["--test", "--test-reporter=spec", "--test-timeout=1200000"])
         .args(files)
         .current_dir(folder())

@@ -1,10 +1,11 @@
 //! `cargo xtask test`: every test there is.
 
 use anyhow::{Context as _, Result};
+use testbed::postgres::Postgres;
 
 use crate::go;
 use crate::node;
-use crate::postgres::Server;
+use crate::postgres;
 use crate::python;
 use crate::steps::{Steps, cargo, run};
 
@@ -31,7 +32,7 @@ pub(crate) fn run_all() -> Result<bool> {
     }) && ready;
     let mut postgres = None;
     steps.step("PostgreSQL server", || {
-        postgres = Some(Server::start()?);
+        postgres = Some(postgres::start()?);
         Ok(())
     });
     steps.step("Rust tests", || {
@@ -41,7 +42,6 @@ pub(crate) fn run_all() -> Result<bool> {
         }
         run(&mut tests)
     });
-    drop(postgres);
     let built = steps.step("release build", || {
         run(
             cargo(&["build", "--release", "--package", "handstamp-server"])
@@ -51,10 +51,12 @@ pub(crate) fn run_all() -> Result<bool> {
     });
     let suites = "SDK, protocol and crash suites";
     if built && ready {
-        steps.step(suites, || node::run_suites(&binary));
+        let url = postgres.as_ref().map(Postgres::url);
+        steps.step(suites, || node::run_suites(&binary, url.as_deref()));
     } else {
         steps.leave_out(suites, "a step they need failed");
     }
+    drop(postgres);
     let python = "Python SDK";
     if built && ready {
         steps.step(python, || python::run_suites(&binary, &pythons));

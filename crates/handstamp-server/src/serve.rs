@@ -159,7 +159,7 @@ pub async fn run(
 pub async fn migrate(config: &ServerConfig) -> Result<(), ServeError> {
     match &config.database {
         DatabaseUrl::Postgres(url) => {
-            let options = PostgresOptions::default();
+            let options = options(config);
             let migrated = PostgresStorage::migrate(url.expose(), &options).await;
             migrated.map_err(not_opened(&config.database))
         }
@@ -189,9 +189,16 @@ fn shared(storage: impl Storage + 'static) -> Arc<dyn Storage> {
 }
 
 async fn connect(url: &ServerUrl, config: &ServerConfig) -> Result<PostgresStorage, StorageError> {
+    PostgresStorage::connect(url.expose(), &options(config)).await
+}
+
+fn options(config: &ServerConfig) -> PostgresOptions {
     let mut options = PostgresOptions::default();
     options.auto_migrate = config.auto_migrate;
-    PostgresStorage::connect(url.expose(), &options).await
+    options.max_connections = config.pool.size.get();
+    options.acquire_timeout = config.pool.timeout;
+    options.statement_timeout = config.pool.statement_timeout;
+    options
 }
 
 fn not_opened(url: &DatabaseUrl) -> impl FnOnce(StorageError) -> ServeError {

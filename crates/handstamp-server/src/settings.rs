@@ -15,7 +15,7 @@ pub use access::Access;
 pub use database::{DatabaseUrl, ServerUrl};
 use table::{OTHER_DATABASES, OTHER_RECIPES, PER_APP, Role};
 pub use table::{SETTINGS, Setting};
-pub use typed::{Cookies, LogFormat, RecentReuse, ServerConfig};
+pub use typed::{Cookies, LogFormat, Pool, RecentReuse, ServerConfig};
 
 /// Where a value comes from; later ones win.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -428,6 +428,13 @@ mysql_port: 1",
                 "are to be kept: sqlite:PATH, postgres://",
             ),
             ("auto_migrate: perhaps", "must be true or false"),
+            ("database_pool_size: 0", "a whole number, 1 to 1000"),
+            (
+                "postgresql_connection_pool_size: -1",
+                "`database_pool_size`",
+            ),
+            ("database_pool_timeout: 0.5", "a number from 1 to 3600"),
+            ("database_statement_timeout: 3601", "3600, or 0"),
             ("session_handle_order: size", "time or random"),
             ("cookie_same_site: loose", "none, lax or strict"),
             ("session_expired_status_code: 600", "from 400 to 599"),

@@ -13,7 +13,7 @@ use crate::json::JsonObject;
 use crate::jws::{Algorithm, KeyError, KeySource, SystemKeySource};
 use crate::keys::rings::KeyRings;
 use crate::keys::{KeyRing, RingKey};
-use crate::storage::{KeyKind, Storage, StorageError};
+use crate::storage::{KeyKind, Storage, StorageError, StorageFault};
 use crate::token::access::{self, AccessClaims, TokenFormat};
 use crate::token::refresh::RefreshToken;
 use crate::token::{Hash1, Secret};
@@ -300,6 +300,15 @@ enum FailureKind {
 impl Failure {
     pub(crate) fn contended(what: &'static str) -> Self {
         Self(FailureKind::Contended(what))
+    }
+
+    /// What the store suffers from, if it is the store.
+    #[must_use]
+    pub fn storage_fault(&self) -> Option<StorageFault> {
+        match &self.0 {
+            FailureKind::Storage(error) => Some(error.fault()),
+            FailureKind::Key(_) | FailureKind::Entropy(_) | FailureKind::Contended(_) => None,
+        }
     }
 
     /// Whether a write may have happened although the request failed. Repeating the request is safe all the same.

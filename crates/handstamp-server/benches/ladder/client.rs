@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -249,9 +248,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start(database: &Path) -> Result<Self> {
+    pub(crate) async fn start(database: &str) -> Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_handstamp"));
-        let database = format!("sqlite:{}", database.display());
         command
             .args([
                 "serve",
@@ -260,7 +258,7 @@ impl Server {
                 "--port",
                 "0",
                 "--database",
-                &database,
+                database,
             ])
             .env("LOG_LEVEL", "WARN");
         let (child, address, started) = spawn(command)?;

@@ -110,18 +110,23 @@ impl Operation {
     }
 }
 
-/// Runs every operation for some seconds with so many clients, each on a session of its own. CPU time is that of process `pid`,
-/// or of this one.
+/// Runs every operation for some seconds with so many clients, each on a session of its own. CPU time is that of the processes
+/// `pids`, or of this one if none is named.
 pub(crate) async fn run<C: Client, F>(
     connect: impl Fn() -> F,
     clients: usize,
     seconds: f64,
-    pid: Option<u32>,
+    pids: &[u32],
 ) -> Result<Vec<(Operation, Measured)>>
 where
     F: Future<Output = Result<C>>,
 {
-    let cpu = || pid.map_or_else(meter::own_cpu, meter::cpu);
+    let cpu = || {
+        if pids.is_empty() {
+            return meter::own_cpu();
+        }
+        pids.iter().map(|pid| meter::cpu(*pid)).sum()
+    };
     let mut workers = Vec::new();
     for number in 0..clients {
         let mut client = connect().await?;
@@ -206,7 +211,7 @@ pub(crate) async fn fill(storage: &Arc<dyn Storage>, sessions: u32) -> Result<()
 }
 
 /// A session as the store has it; nobody holds its tokens.
-fn stored_session(user: &str, jwt_payload: JsonObject) -> Result<Session> {
+pub(crate) fn stored_session(user: &str, jwt_payload: JsonObject) -> Result<Session> {
     let mut random = [0; 42];
     SystemEntropy.fill(&mut random)?;
     let (id, hash) = random.split_first_chunk::<10>().context("random")?;

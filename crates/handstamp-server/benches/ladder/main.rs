@@ -7,7 +7,9 @@ mod client;
 mod limits;
 mod load;
 mod meter;
+mod postgres;
 mod report;
+mod scale;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -26,14 +28,23 @@ const CLIENTS: [usize; 3] = [1, 8, 32];
 
 struct Options {
     seconds: f64,
-    sessions: u32,
+    /// How many sessions are stored for the last part, if that was said.
+    sessions: Option<u32>,
+    database: Database,
     output: Option<String>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Database {
+    Sqlite,
+    Postgres,
 }
 
 fn options() -> Result<Options> {
     let mut options = Options {
         seconds: 2.0,
-        sessions: 1_000_000,
+        sessions: None,
+        database: Database::Sqlite,
         output: None,
     };
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
@@ -44,13 +55,19 @@ fn options() -> Result<Options> {
                 options.seconds = value()?.parse().context("--seconds takes a number")?;
             }
             "--sessions" => {
-                options.sessions = value()?
-                    .parse()
-                    .context("--sessions takes a whole number")?;
+                let sessions = value()?.parse();
+                options.sessions = Some(sessions.context("--sessions takes a whole number")?);
+            }
+            "--database" => {
+                options.database = match value()?.as_str() {
+                    "sqlite" => Database::Sqlite,
+                    "postgres" => Database::Postgres,
+                    other => anyhow::bail!("--database is sqlite or postgres, not {other}"),
+                };
             }
             "--output" => options.output = Some(value()?),
             _ => anyhow::bail!(
-                "{arg} is not known; there are --seconds N, --sessions N and --output FILE"
+                "{arg} is not known; there are --database NAME, --seconds N, --sessions N and --output FILE"
             ),
         }
     }
@@ -67,13 +84,17 @@ fn main() -> Result<()> {
         .build()?;
     let text = runtime.block_on(measure(&options))?;
     if let Some(path) = &options.output {
-        std::fs::write(path, text).with_context(|| format!("cannot write {path}"))?;
+        postgres::replace_part(Path::new(path), &text)?;
         println!("\nwritten to {path}");
     }
     Ok(())
 }
 
 async fn measure(options: &Options) -> Result<String> {
+    if options.database == Database::Postgres {
+        let report = postgres::measure(options.seconds, options.sessions.unwrap_or(0)).await?;
+        return Ok(report.finish());
+    }
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let mut report = Report::new();
 
@@ -89,26 +110,33 @@ async fn measure(options: &Options) -> Result<String> {
             "in process",
             clients,
             &limits,
-            &load::run(connect, clients, options.seconds, None).await?,
+            &load::run(connect, clients, options.seconds, &[]).await?,
         );
     }
     engine.close().await;
 
     println!("over HTTP, durable SQLite ...");
-    let server = Server::start(&folder.path().join("http.db")).await?;
+    let server = Server::start(&sqlite(&folder.path().join("http.db"))).await?;
     report.start(server.ready_after, meter::resident(server.pid())?);
     let address = server.address;
     for clients in CLIENTS {
         let connect = || HttpClient::connect(address);
-        let measured = load::run(connect, clients, options.seconds, Some(server.pid())).await?;
+        let measured = load::run(connect, clients, options.seconds, &[server.pid()]).await?;
         report.operations("over HTTP", clients, &limits, &measured);
     }
     report.busy(meter::resident(server.pid())?);
     drop(server);
 
-    if options.sessions > 0 {
-        println!("with {} stored sessions ...", options.sessions);
-        with_many(&mut report, folder.path(), options, &limits).await?;
+    let sessions = options.sessions.unwrap_or(1_000_000);
+    if sessions > 0 {
+        println!("with {sessions} stored sessions ...");
+        with_many(
+            &mut report,
+            folder.path(),
+            (options.seconds, sessions),
+            &limits,
+        )
+        .await?;
     }
     Ok(report.finish())
 }
@@ -117,28 +145,32 @@ async fn measure(options: &Options) -> Result<String> {
 async fn with_many(
     report: &mut Report,
     folder: &Path,
-    options: &Options,
+    (seconds, sessions): (f64, u32),
     limits: &limits::Limits,
 ) -> Result<()> {
     let path = folder.join("many.db");
     let storage: Arc<dyn Storage> = Arc::new(SqliteStorage::open(&path)?);
-    load::fill(&storage, options.sessions).await?;
+    load::fill(&storage, sessions).await?;
     storage.close().await;
     let size = std::fs::metadata(&path)?.len();
-    let server = Server::start(&path).await?;
+    let server = Server::start(&sqlite(&path)).await?;
     let address = server.address;
     let connect = || HttpClient::connect(address);
-    let measured = load::run(connect, 8, options.seconds, Some(server.pid())).await?;
+    let measured = load::run(connect, 8, seconds, &[server.pid()]).await?;
     let mut label = String::new();
-    write!(label, "over HTTP, {} sessions stored", options.sessions)?;
+    write!(label, "over HTTP, {sessions} sessions stored")?;
     report.operations(&label, 8, limits, &measured);
     report.filled(
-        options.sessions,
+        sessions,
         size,
         meter::resident(server.pid())?,
         server.ready_after,
     );
     Ok(())
+}
+
+fn sqlite(path: &Path) -> String {
+    format!("sqlite:{}", path.display())
 }
 
 async fn open(path: &Path) -> Result<Engine> {

@@ -145,7 +145,14 @@ impl Report {
         self.0
     }
 
-    fn line(&mut self, text: &str) {
+    /// Begins with a text.
+    pub(crate) fn begin(head: &str) -> Self {
+        let mut report = Self(String::new());
+        report.line(head);
+        report
+    }
+
+    pub(crate) fn line(&mut self, text: &str) {
         println!("{text}");
         self.0.push_str(text);
         self.0.push('\n');
@@ -181,6 +188,10 @@ fn limit_of(
 
 fn micros(time: Duration) -> String {
     format!("{:.0} µs", time.as_secs_f64() * 1_000_000.0)
+}
+
+pub(crate) fn millis(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
 }
 
 fn mebibytes(bytes: u64) -> String {

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use handstamp::storage::StorageFault;
 use handstamp::{AppId, Error, Failure, Invalid, TenantId};
 use serde::Serialize;
 
@@ -84,6 +85,8 @@ pub(super) enum Refusal {
     WrongAddress,
     /// A reason of 400 or another that names what was sent.
     Because(StatusCode, String),
+    /// What the database suffers from, which an operator can mend, and time may. The rest is for the log.
+    Suffering(StorageFault, Failure),
     /// For the log; the caller is told nothing of it.
     Failed(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -91,9 +94,12 @@ pub(super) enum Refusal {
 impl Refusal {
     /// Says in the log what the caller is not told.
     pub(super) fn log(&self, method: &Method, path: &str) {
-        if let Self::Failed(why) = self {
-            tracing::error!(%method, path, error = %Chain(&**why), "a request failed");
-        }
+        let why: &dyn std::error::Error = match self {
+            Self::Failed(why) => &**why,
+            Self::Suffering(_, why) => why,
+            _ => return,
+        };
+        tracing::error!(%method, path, error = %Chain(why), "a request failed");
     }
 
     pub(super) fn field(name: &'static str) -> Self {
@@ -133,7 +139,11 @@ impl Refusal {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self::Failed(Box::new(failure))
+        use StorageFault::{Busy, Full, ReadOnly, Unavailable};
+        match failure.storage_fault() {
+            Some(fault @ (Unavailable | Busy | Full | ReadOnly)) => Self::Suffering(fault, failure),
+            _ => Self::Failed(Box::new(failure)),
+        }
     }
 }
 
@@ -193,6 +203,10 @@ impl From<Refusal> for Response {
                 response
             }
             Refusal::Because(status, text) => line(status, &text),
+            Refusal::Suffering(fault, _) => line(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &format!("Internal Error: {fault}"),
+            ),
             Refusal::Failed(_) => line(StatusCode::INTERNAL_SERVER_ERROR, "Internal Error"),
         }
     }

@@ -73,6 +73,24 @@ pub const SETTINGS: &[Setting] = &[
         "true",
         "whether the start brings an older schema in PostgreSQL up to date; if not, `handstamp migrate` does",
     ),
+    Setting {
+        alias: Some("postgresql_connection_pool_size"),
+        ..used(
+            "database_pool_size",
+            "8",
+            "connections to PostgreSQL at the most; few are enough, because requests share statements",
+        )
+    },
+    used(
+        "database_pool_timeout",
+        "5",
+        "seconds that a request waits for a connection to PostgreSQL, to one that comes back meanwhile, too",
+    ),
+    used(
+        "database_statement_timeout",
+        "10",
+        "seconds after which PostgreSQL gives up a statement; 0 leaves that to PostgreSQL's own settings",
+    ),
     used(
         "access_token_validity",
         "3600",

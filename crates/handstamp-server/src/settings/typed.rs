@@ -1,5 +1,6 @@
 //! What the settings add up to: values that cannot be wrong any more.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct ServerConfig {
     pub database: DatabaseUrl,
     /// Whether an older schema on a database server is brought up to date at the start.
     pub auto_migrate: bool,
+    /// How a database server is used.
+    pub pool: Pool,
     /// What the engine goes by.
     pub engine: Config,
     /// Whether sessions of protocols up to 2.5 have anti-CSRF tokens.
@@ -58,6 +61,17 @@ impl ServerConfig {
     pub(crate) fn with(&self, own: &Map<String, Value>) -> Result<Self, SettingsError> {
         Self::try_from(&self.settings.with(own))
     }
+}
+
+/// The connections to a database server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// How many there are at the most.
+    pub size: NonZeroU32,
+    /// How long a request waits for one.
+    pub timeout: Duration,
+    /// After what time the server gives up a statement, if it is to be told.
+    pub statement_timeout: Option<Duration>,
 }
 
 /// What the reuse of a refresh token is reported as that was good not long ago (protocol 5.6).
@@ -189,6 +203,7 @@ impl TryFrom<&Settings> for ServerConfig {
             })?,
             database: read.required("database", ALLOWED, |text| text.parse().ok())?,
             auto_migrate: read.flag("auto_migrate")?,
+            pool: pool(&read)?,
             engine: engine(&read)?,
             anti_csrf: read.flag("enable_anti_csrf")?,
             blacklisting: read.flag("access_token_blacklisting")?,
@@ -244,6 +259,30 @@ impl TryFrom<&Settings> for ServerConfig {
         })
     }
 }
+
+fn pool(read: &Reader<'_>) -> Result<Pool, SettingsError> {
+    // A second is what a good connection may need to be made.
+    let timeout = read.span("database_pool_timeout", 1.0)?;
+    if timeout < Duration::from_secs(1) || timeout > LONGEST_WAIT {
+        return Err(read.invalid("database_pool_timeout", "a number from 1 to 3600"));
+    }
+    let statement_timeout = read.span("database_statement_timeout", 1.0)?;
+    let is_set = !statement_timeout.is_zero();
+    if is_set && !(Duration::from_millis(1)..=LONGEST_WAIT).contains(&statement_timeout) {
+        let allowed = "a number from 0.001 to 3600, or 0";
+        return Err(read.invalid("database_statement_timeout", allowed));
+    }
+    Ok(Pool {
+        size: read.required("database_pool_size", "a whole number, 1 to 1000", |text| {
+            let size: NonZeroU32 = text.parse().ok()?;
+            (size.get() <= 1000).then_some(size)
+        })?,
+        timeout,
+        statement_timeout: is_set.then_some(statement_timeout),
+    })
+}
+
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 fn engine(read: &Reader<'_>) -> Result<Config, SettingsError> {
     const MINUTE: f64 = 60.0;

@@ -167,7 +167,7 @@ fn stopped() -> StorageError {
 
 /// Works until the queue is closed and empty.
 async fn serve<S: Statement>(statement: Arc<S>, queue: Receiver<Job<S>>, most: usize) {
-    let mut held_back = VecDeque::new();
+    let (mut held_back, mut was_shared) = (VecDeque::new(), false);
     loop {
         if held_back.is_empty() {
             match queue.recv().await {
@@ -175,7 +175,13 @@ async fn serve<S: Statement>(statement: Arc<S>, queue: Receiver<Job<S>>, most: u
                 Err(_) => return,
             }
         }
+        // Those who were served together come back together. Without a moment's patience the first to be back would have a
+        // statement, and its wait for the disk, to itself, and the others would share only every second one.
+        for _ in 0..if was_shared { PATIENCE } else { 0 } {
+            tokio::task::yield_now().await;
+        }
         let batch = next_batch(&mut held_back, &queue, most);
+        was_shared = batch.len() > 1;
         run_batch(&statement, batch).await;
     }
 }
@@ -244,6 +250,8 @@ async fn outcomes<S: Statement>(
     outcomes
 }
 
+/// How many turns others get before the next statement goes, after one that was shared.
+const PATIENCE: u32 = 8;
 /// A statement that carries as much as this takes no more.
 const BATCH_BYTES: usize = 1024 * 1024;
 

@@ -90,18 +90,24 @@ impl StorageError {
     }
 }
 
+impl fmt::Display for StorageFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unavailable => "the database is not available",
+            Self::Busy => "the database is busy",
+            Self::Full => "the database has no space left",
+            Self::ReadOnly => "the database is read-only",
+            Self::Inconsistent => "the database contradicts itself",
+            Self::Unsuitable => "the database cannot be used",
+            Self::Closed => "the database has been closed",
+            Self::Other => "the database failed",
+        })
+    }
+}
+
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fault = match self.fault {
-            StorageFault::Unavailable => "the database is not available",
-            StorageFault::Busy => "the database is busy",
-            StorageFault::Full => "the database has no space left",
-            StorageFault::ReadOnly => "the database is read-only",
-            StorageFault::Inconsistent => "the database contradicts itself",
-            StorageFault::Unsuitable => "the database cannot be used",
-            StorageFault::Closed => "the database has been closed",
-            StorageFault::Other => "the database failed",
-        };
+        let fault = self.fault;
         write!(f, "{fault}: {}", self.detail)?;
         if self.outcome_unknown {
             f.write_str(" (the write may have happened)")?;

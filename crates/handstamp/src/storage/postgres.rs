@@ -27,6 +27,7 @@ mod address;
 mod batches;
 mod database;
 mod failures;
+mod hosts;
 mod registry;
 mod rows;
 mod schema;
@@ -39,10 +40,10 @@ mod uuids;
 pub struct PostgresOptions {
     /// How many connections there are at the most; at least one. Few are enough, because steps share statements. Default 8.
     pub max_connections: u32,
-    /// How long a step waits for a connection. Default 5 s.
+    /// How long a step waits for a connection, to a server that may come back meanwhile. Default 5 s.
     pub acquire_timeout: Duration,
-    /// How long a statement may take before the server gives up; `None` leaves that to the server's own settings, and to a
-    /// pooler that takes none. Default 10 s.
+    /// How long a statement may take before the server gives up; `None` leaves that, and what is said to the planner, to the
+    /// server's own settings, for a pooler that takes none. Default 10 s.
     pub statement_timeout: Option<Duration>,
     /// How many statements of one kind are under way at the most; at least one. Default 2.
     pub lanes: usize,
@@ -87,17 +88,20 @@ impl PostgresStorage {
     /// Among the names are `sslmode`, `sslrootcert`, `application_name`, `options` and our own `schema`, which goes before that
     /// of `options`. A host that begins with `%2F`, or `?host=/FOLDER`, is a folder with a socket.
     ///
+    /// There may be several hosts, `HOST:PORT,HOST:PORT`, of which the one is used that takes writes, now and after each
+    /// failover; `target_session_attrs` may be `read-write` (which several hosts imply), `primary` or `any`.
+    ///
     /// Its steps are done by tasks of the runtime that this is called in.
     ///
     /// # Errors
     /// When that fails, or the schema is not ours, or was made by a newer version.
     pub async fn connect(url: &str, options: &PostgresOptions) -> Result<Self, StorageError> {
         let mut options = options.clone();
-        let connect = address::parse(url, &mut options)?;
-        let place = address::place(&connect);
-        schema::prepare(&connect, &place, &options).await?;
+        let hosts = address::parse(url, &mut options)?;
+        let place = hosts.to_string();
+        schema::prepare(&hosts, &options).await?;
 
-        let database = Database::new(connect, &options);
+        let database = Database::new(hosts, &options);
         let bounds = Bounds {
             lanes: options.lanes,
             batch: options.batch,
@@ -122,8 +126,8 @@ impl PostgresStorage {
     pub async fn migrate(url: &str, options: &PostgresOptions) -> Result<(), StorageError> {
         let mut options = options.clone();
         options.auto_migrate = true;
-        let connect = address::parse(url, &mut options)?;
-        schema::prepare(&connect, &address::place(&connect), &options).await
+        let hosts = address::parse(url, &mut options)?;
+        schema::prepare(&hosts, &options).await
     }
 }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use handstamp::engine::{Create, Refresh, Refreshed};
+use handstamp::storage::postgres::PostgresStorage;
 use handstamp::storage::{Confirm, Guarded, Storage as _, StorageFault};
 use handstamp::token::Hash2;
 use handstamp::{Config, Engine, JsonObject, Parts, UserId};
 use sqlx::Row as _;
 
 use crate::fixture::{APP, Town, at, begin, handle, keep, rotate, session, until, with_child};
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, host_and_port};
 
 /// The write happens, its answer is lost, and the client presents the same token again.
 pub(crate) async fn a_cut_connection_leaves_the_outcome_open_and_a_retry_gets_the_same_child(
@@ -146,6 +147,67 @@ pub(crate) async fn a_database_to_be_read_only_is_said_to_be(town: Town) {
     assert!(!error.is_transient() && !error.is_outcome_unknown());
     let read = storage.session(&APP, &handle(0)).await.unwrap();
     assert_eq!(read, Some(session(0)));
+}
+
+/// As where an address has moved on to another server, and connections to the one before are still there.
+pub(crate) async fn a_connection_that_takes_no_writes_is_not_used_again(town: Town) {
+    town.open().await;
+    let mut client = town.client().await;
+    let role = &town.schema;
+    let make = format!(
+        "CREATE ROLE {role} SUPERUSER LOGIN PASSWORD 'canary';
+         ALTER ROLE {role} SET default_transaction_read_only = on"
+    );
+    client.run(&make).await;
+    let (_, place) = town.server.rsplit_once('@').unwrap();
+    let url = format!("postgres://{role}:canary@{place}");
+    let storage = town.open_at(&url, &town.options()).await;
+    let (one, empty) = (session(0), JsonObject::empty());
+    let error = storage.insert(&APP, &one, &empty).await.unwrap_err();
+    assert_eq!(error.fault(), StorageFault::ReadOnly, "{error}");
+    // For connections that are made from now on.
+    let reset = format!("ALTER ROLE {role} RESET default_transaction_read_only");
+    client.run(&reset).await;
+    keep(&storage, 1..2).await;
+    storage.close().await;
+    client.run(&format!("DROP ROLE {role}")).await;
+}
+
+/// The first is not there.
+pub(crate) async fn of_several_hosts_one_that_is_there_is_used(town: Town) {
+    let url = town.server.replacen('@', "@127.0.0.1:1,", 1);
+    let storage = town.open_at(&url, &town.options()).await;
+    keep(&storage, 0..1).await;
+
+    let url = town.server.replacen('@', "@127.0.0.1:1,127.0.0.1:2,", 1);
+    let url = url.replace(host_and_port(&town.server), "127.0.0.1:3");
+    let error = PostgresStorage::connect(&url, &town.options()).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.fault(), StorageFault::Unavailable, "{error}");
+    let told = error.to_string();
+    for host in 1..=3 {
+        assert!(told.contains(&format!("127.0.0.1:{host}/")), "{told}");
+    }
+}
+
+pub(crate) async fn a_server_that_takes_no_writes_is_not_connected_to(town: Town) {
+    let mark = if town.server.contains('?') { "&" } else { "?" };
+    let read_only = "options=-c%20default_transaction_read_only%3Don";
+    let url = [&town.server, mark, read_only].concat();
+    for (wanted, fits) in [("read-write", false), ("primary", true), ("any", true)] {
+        let url = format!("{url}&target_session_attrs={wanted}");
+        town.open().await;
+        let mut options = town.options();
+        options.auto_migrate = false;
+        match PostgresStorage::connect(&url, &options).await {
+            Ok(_) => assert!(fits, "{wanted}"),
+            Err(error) => {
+                assert!(!fits, "{wanted}: {error}");
+                assert_eq!(error.fault(), StorageFault::ReadOnly, "{error}");
+                assert!(error.to_string().contains("takes no writes"), "{error}");
+            }
+        }
+    }
 }
 
 pub(crate) async fn a_lock_held_for_too_long_is_reported(town: Town) {

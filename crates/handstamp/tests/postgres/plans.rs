@@ -1,9 +1,13 @@
 //! What steps cost: indexes that are used, indexes that are left alone, sweeps that do not wait.
 
-use handstamp::JsonObject;
 use handstamp::jws::Algorithm;
-use handstamp::storage::{Confirm, DataWrite, Guarded, KeyKind, Storage as _, StoredKey};
+use handstamp::session::Session;
+use handstamp::storage::postgres::PostgresStorage;
+use handstamp::storage::{
+    Confirm, DataWrite, Guarded, KeyKind, Put, Storage as _, StoredKey, TenantRecord,
+};
 use handstamp::token::Hash2;
+use handstamp::{AppId, JsonObject, SessionHandle, TenantId};
 
 use crate::fixture::{
     APP, Client, Town, all, at, handle, keep, rotate, session, until, with_child,
@@ -23,6 +27,9 @@ pub(crate) async fn every_statement_uses_an_index(town: Town) {
                  WHERE relid = 'handstamp_sessions'::regclass";
     until_told(&mut client, "n_tup_ins", i64::from(SESSIONS), &storage).await;
     let before = client.number(scans).await;
+    let by_index = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes
+                    WHERE relid = 'handstamp_sessions'::regclass";
+    let read_before = client.number(by_index).await;
 
     let storage = town.open().await;
     let empty = JsonObject::empty();
@@ -32,49 +39,7 @@ pub(crate) async fn every_statement_uses_an_index(town: Town) {
         // Alone, and many at once.
         for many in [1, 40] {
             let sessions: Vec<_> = (0..many).map(|n| session(1_000 + 50 * round + n)).collect();
-            let next: Vec<_> = sessions.iter().map(|one| with_child(one, 2)).collect();
-            for read in all(sessions
-                .iter()
-                .map(|one| storage.session(&APP, &one.handle)))
-            .await
-            {
-                assert!(read.unwrap().is_some());
-            }
-            let reads = sessions
-                .iter()
-                .map(|one| storage.session_data(&APP, &one.handle));
-            for read in all(reads).await {
-                assert!(read.unwrap().is_some());
-            }
-            let rotations = sessions
-                .iter()
-                .zip(&next)
-                .map(|(one, next)| rotate(&storage, &APP, &one.handle, 0, next, at(20_000)));
-            for rotated in all(rotations).await {
-                let _: Guarded = rotated.unwrap();
-            }
-            let step = Confirm {
-                child: Hash2::from_bytes([2; 32]),
-                parent: Hash2::from_bytes([1; 32]),
-                now: at(2_000),
-                expires_at: at(20_000),
-            };
-            let confirmations = sessions
-                .iter()
-                .map(|one| storage.confirm(&APP, &one.handle, step));
-            for confirmed in all(confirmations).await {
-                confirmed.unwrap();
-            }
-            let writes = sessions
-                .iter()
-                .map(|one| storage.write_session_data(&APP, &one.handle, &empty, None, at(0)));
-            for written in all(writes).await {
-                assert!(matches!(written.unwrap(), DataWrite::Written(_)));
-            }
-            let again = all(sessions.iter().map(|one| storage.insert(&APP, one, &empty))).await;
-            for inserted in again {
-                assert_eq!(inserted.unwrap(), Guarded::Lost);
-            }
+            take_steps_about(&storage, &sessions).await;
         }
         let user = &one.user_id;
         let handles = storage
@@ -102,15 +67,141 @@ pub(crate) async fn every_statement_uses_an_index(town: Town) {
             usize::from(round > 0) + 1
         );
         storage.retire_keys(&APP, at(1)).await.unwrap();
+        let still = handle(3_500 + round);
+        let payload = storage.write_jwt_payload(&APP, &still, &empty, at(0));
+        assert!(payload.await.unwrap());
+        remove_others(&storage, round).await;
         storage.ping().await.unwrap();
     }
-    let deleted = i64::from(ROUNDS * (1 + 2 + 3));
+    let deleted = i64::from(ROUNDS * (1 + 2 + 3 + 2));
     until_told(&mut client, "n_tup_del", deleted, &storage).await;
     assert_eq!(
         client.number(scans).await,
         before,
         "the whole table was read"
     );
+    // Each step reads what it is about, and no step all that an index has.
+    let read = client.number(by_index).await - read_before;
+    assert!(read < 20_000, "{read} entries of indexes were read");
+}
+
+/// Each kind of step that is about one session, about each of these.
+async fn take_steps_about(storage: &PostgresStorage, sessions: &[Session]) {
+    let empty = JsonObject::empty();
+    let next: Vec<_> = sessions.iter().map(|one| with_child(one, 2)).collect();
+    for read in all(sessions
+        .iter()
+        .map(|one| storage.session(&APP, &one.handle)))
+    .await
+    {
+        assert!(read.unwrap().is_some());
+    }
+    let reads = sessions
+        .iter()
+        .map(|one| storage.session_data(&APP, &one.handle));
+    for read in all(reads).await {
+        assert!(read.unwrap().is_some());
+    }
+    let rotations = sessions
+        .iter()
+        .zip(&next)
+        .map(|(one, next)| rotate(storage, &APP, &one.handle, 0, next, at(20_000)));
+    for rotated in all(rotations).await {
+        let _: Guarded = rotated.unwrap();
+    }
+    let step = Confirm {
+        child: Hash2::from_bytes([2; 32]),
+        parent: Hash2::from_bytes([1; 32]),
+        now: at(2_000),
+        expires_at: at(20_000),
+    };
+    let confirmations = sessions
+        .iter()
+        .map(|one| storage.confirm(&APP, &one.handle, step));
+    for confirmed in all(confirmations).await {
+        confirmed.unwrap();
+    }
+    let writes = sessions
+        .iter()
+        .map(|one| storage.write_session_data(&APP, &one.handle, &empty, None, at(0)));
+    for written in all(writes).await {
+        assert!(matches!(written.unwrap(), DataWrite::Written(_)));
+    }
+    let again = all(sessions.iter().map(|one| storage.insert(&APP, one, &empty))).await;
+    for inserted in again {
+        assert_eq!(inserted.unwrap(), Guarded::Lost);
+    }
+}
+
+/// Nobody has counted the rows yet, and a plan that is made now is kept while the table grows.
+pub(crate) async fn plans_for_an_empty_table_are_good_for_a_full_one(town: Town) {
+    let storage = town.open().await;
+    let one = handle(1);
+    let next = with_child(&session(1), 2);
+    let step = Confirm {
+        child: Hash2::from_bytes([2; 32]),
+        parent: Hash2::from_bytes([1; 32]),
+        now: at(2_000),
+        expires_at: at(20_000),
+    };
+    let empty = JsonObject::empty();
+    for _ in 0..12 {
+        assert_eq!(storage.session(&APP, &one).await.unwrap(), None);
+        assert_eq!(storage.session_data(&APP, &one).await.unwrap(), None);
+        let rotated = rotate(&storage, &APP, &one, 0, &next, at(20_000)).await;
+        assert_eq!(rotated.unwrap(), Guarded::Lost);
+        let confirmed = storage.confirm(&APP, &one, step).await.unwrap();
+        assert_eq!(confirmed, None);
+        let written = storage.write_session_data(&APP, &one, &empty, None, at(0));
+        assert_eq!(written.await.unwrap(), DataWrite::Missing);
+        let payload = storage.write_jwt_payload(&APP, &one, &empty, at(0));
+        assert!(!payload.await.unwrap());
+        let handles = std::slice::from_ref(&one);
+        assert_eq!(storage.revoke(&APP, handles).await.unwrap(), []);
+        let user = &session(1).user_id;
+        assert_eq!(storage.revoke_user(&APP, None, user).await.unwrap(), []);
+        let theirs = storage.handles_of_user(&APP, None, user, at(0)).await;
+        assert_eq!(theirs.unwrap(), []);
+        assert_eq!(storage.sweep(at(10), 10).await.unwrap(), 0);
+    }
+    let mut client = town.client().await;
+    // Looking for keys is looking into an index, and each step has done so.
+    until_told(&mut client, "idx_scan", 12 * 9, &storage).await;
+    let scans = "SELECT seq_scan FROM pg_stat_user_tables
+                 WHERE relid = 'handstamp_sessions'::regclass";
+    // Making the indexes has read the table.
+    let making = client.number(scans).await;
+    assert!(making <= 3, "the table was read {making} times");
+}
+
+/// Another tenant, and another app, each with one session.
+async fn remove_others(storage: &PostgresStorage, round: u32) {
+    let (empty, now) = (JsonObject::empty(), at(0));
+    let apps = [
+        (APP, TenantId::parse("other").unwrap()),
+        (AppId::parse("other").unwrap(), TenantId::PUBLIC),
+    ];
+    for (app, tenant) in apps {
+        let record = TenantRecord {
+            app: app.clone(),
+            tenant: tenant.clone(),
+            created_at: now,
+            config: JsonObject::empty(),
+        };
+        assert_eq!(storage.put_tenant(&record).await.unwrap(), Put::Created);
+        let mut one = session(9_000 + round);
+        one.handle = SessionHandle::new(tenant.clone(), one.handle.id());
+        let kept = storage.insert(&app, &one, &empty).await.unwrap();
+        assert_eq!(kept, Guarded::Written);
+        assert_eq!(storage.tenants().await.unwrap().len(), 1);
+        let removed = if app == APP {
+            storage.remove_tenant(&app, &tenant).await
+        } else {
+            storage.remove_app(&app).await
+        };
+        assert!(removed.unwrap());
+        assert_eq!(storage.session(&app, &one.handle).await.unwrap(), None);
+    }
 }
 
 /// Only HOT updates leave all indexes as they are.
@@ -139,12 +230,7 @@ pub(crate) async fn rotations_touch_no_index(town: Town) {
 }
 
 /// A server's process tells what it did when it ends, so the store is closed.
-async fn until_told(
-    client: &mut Client,
-    what: &str,
-    count: i64,
-    storage: &handstamp::storage::postgres::PostgresStorage,
-) {
+async fn until_told(client: &mut Client, what: &str, count: i64, storage: &PostgresStorage) {
     storage.close().await;
     let sql = format!(
         "SELECT {what} FROM pg_stat_user_tables WHERE relid = 'handstamp_sessions'::regclass"

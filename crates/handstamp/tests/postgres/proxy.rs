@@ -105,7 +105,7 @@ async fn pass(client: TcpStream, server: TcpStream, way: &watch::Sender<Way>) {
     }
 }
 
-fn host_and_port(url: &str) -> &str {
+pub(crate) fn host_and_port(url: &str) -> &str {
     let rest = url.split_once("://").unwrap().1;
     let rest = rest.split_once('@').map_or(rest, |(_, rest)| rest);
     rest.split(['/', '?']).next().unwrap()

@@ -229,3 +229,32 @@ async fn what_was_taken_is_done_before_closing() {
     assert_eq!(task.await.unwrap().unwrap(), 1_001);
     closing.await.unwrap();
 }
+
+/// Eight clients that come again soon after they are served, some sooner than others, need one statement for each time, but for a
+/// few at the beginning.
+#[tokio::test]
+async fn those_who_were_served_together_share_the_next_statement() {
+    const CLIENTS: u32 = 8;
+    const TIMES: u32 = 20;
+    let recorder = Recorder::default();
+    recorder.go(1_000);
+    let coalescer = Arc::new(Coalescer::start(recorder.clone(), BOUNDS));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let coalescer = Arc::clone(&coalescer);
+            tokio::spawn(async move {
+                for _ in 0..TIMES {
+                    coalescer.take(place(client), client).await.unwrap();
+                    for _ in 0..client % 4 {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    let statements = recorder.batches().len();
+    assert!(statements <= 25, "{statements} statements");
+}

@@ -1,4 +1,4 @@
-//! The address of a database, and what it may be shown as.
+//! The address of a database, as libpq's users write it.
 
 use std::str::FromStr;
 
@@ -6,18 +6,35 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
 use super::PostgresOptions;
+use super::hosts::{Hosts, Wanted};
 use crate::storage::{StorageError, StorageFault};
 
 /// Reads an address. The schema it names goes into `options`.
-pub(super) fn parse(
-    url: &str,
-    options: &mut PostgresOptions,
-) -> Result<PgConnectOptions, StorageError> {
-    let url = take_schema(url, options);
-    let parsed = PgConnectOptions::from_str(&url).map_err(|why| {
-        let why = format!("the address of PostgreSQL cannot be read: {why}");
-        StorageError::new(StorageFault::Other, why)
-    })?;
+pub(super) fn parse(url: &str, options: &mut PostgresOptions) -> Result<Hosts, StorageError> {
+    // Our own words and libpq's, which the driver does not know.
+    let (url, schema) = take(url, "schema=");
+    let (url, wanted) = take(&url, "target_session_attrs=");
+    if schema.is_some() {
+        options.schema = schema;
+    }
+    let urls = one_by_one(&url);
+    let wanted = match wanted {
+        Some(name) => Wanted::from_name(&name).ok_or_else(|| {
+            wrong(
+                "target_session_attrs must be read-write, primary or any: sessions are written to",
+            )
+        })?,
+        // Whoever names several means the one that takes writes.
+        None if urls.len() > 1 => Wanted::ReadWrite,
+        None => Wanted::Any,
+    };
+    let hosts: Result<_, _> = urls.iter().map(|url| parse_one(url, options)).collect();
+    Ok(Hosts::new(hosts?, wanted))
+}
+
+fn parse_one(url: &str, options: &PostgresOptions) -> Result<PgConnectOptions, StorageError> {
+    let parsed = PgConnectOptions::from_str(url)
+        .map_err(|why| wrong(&format!("the address of PostgreSQL cannot be read: {why}")))?;
     // Statements hold no values, but there are many of them.
     let mut connect = parsed.disable_statement_logging();
     if connect.get_application_name().is_none() {
@@ -25,41 +42,59 @@ pub(super) fn parse(
     }
     // By the first message, so that it costs no round trip of its own.
     if let Some(limit) = options.statement_timeout {
-        connect = connect.options([("statement_timeout", limit.as_millis())]);
+        connect = connect
+            .options([("statement_timeout", limit.as_millis())])
+            .options(PLANS);
     }
     if let Some(schema) = &options.schema {
         if !is_plain(schema) {
-            let why =
-                "a schema's name must be 1 to 63 of a-z, 0-9 and _, and not begin with a digit";
-            return Err(StorageError::new(StorageFault::Other, why));
+            return Err(wrong(
+                "a schema's name must be 1 to 63 of a-z, 0-9 and _, and not begin with a digit",
+            ));
         }
         connect = connect.options([("search_path", schema)]);
     }
     Ok(connect)
 }
 
-/// The server and the database, without user and password.
-pub(super) fn place(connect: &PgConnectOptions) -> String {
-    let server = match connect.get_socket() {
-        Some(folder) => folder.display().to_string(),
-        None => connect.get_host().to_owned(),
-    };
-    let database = connect.get_database().unwrap_or(connect.get_username());
-    format!("{server}:{}/{database}", connect.get_port())
+/// Rows are found by keys only. A plan that was made while the table was empty, and is kept until somebody counts its rows,
+/// would be one that reads all of it. What has to be read as a whole still is, and is not worth compiling.
+const PLANS: [(&str, &str); 4] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+
+fn wrong(why: &str) -> StorageError {
+    StorageError::new(StorageFault::Other, why.to_owned())
 }
 
-/// Takes `schema=NAME` out of the address: it is our own word, the driver does not know it.
-fn take_schema(url: &str, options: &mut PostgresOptions) -> String {
-    let Some((address, values)) = url.split_once('?') else {
-        return url.to_owned();
+/// The address once for each of the hosts that it names: `//USER@ONE:5432,TWO:5433/DATABASE`.
+fn one_by_one(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("//") else {
+        return vec![url.to_owned()];
     };
-    let (schema, others): (Vec<_>, Vec<_>) = values
-        .split('&')
-        .partition(|value| value.starts_with("schema="));
-    if let Some((_, name)) = schema.last().and_then(|value| value.split_once('=')) {
-        options.schema = Some(name.to_owned());
-    }
-    [address, "?", &others.join("&")].concat()
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (login, hosts) = match authority.rsplit_once('@') {
+        Some((login, hosts)) => ([login, "@"].concat(), hosts),
+        None => (String::new(), authority),
+    };
+    let urls = hosts.split(',');
+    urls.map(|host| [scheme, "//", &login, host, path].concat())
+        .collect()
+}
+
+/// Takes a value out of the address; `name` ends in `=`.
+fn take(url: &str, name: &str) -> (String, Option<String>) {
+    let Some((address, values)) = url.split_once('?') else {
+        return (url.to_owned(), None);
+    };
+    let (taken, others): (Vec<_>, Vec<_>) =
+        values.split('&').partition(|value| value.starts_with(name));
+    let value = taken.last().and_then(|value| value.split_once('='));
+    let value = value.map(|(_, value)| value.to_owned());
+    ([address, "?", &others.join("&")].concat(), value)
 }
 
 /// Whether the name means the same with and without quotation marks.
@@ -76,7 +111,8 @@ mod tests {
 
     fn parsed(url: &str) -> (PgConnectOptions, PostgresOptions) {
         let mut options = PostgresOptions::default();
-        (parse(url, &mut options).unwrap(), options)
+        let hosts = parse(url, &mut options).unwrap();
+        (hosts.all().0[0].clone(), options)
     }
 
     #[test]
@@ -88,7 +124,9 @@ mod tests {
             ("postgres://me@db/x?host=/run/pg&schema=a", "/run/pg:5432/x"),
         ];
         for (url, shown) in cases {
-            assert_eq!(place(&parsed(url).0), shown);
+            let hosts = parse(url, &mut PostgresOptions::default()).unwrap();
+            assert_eq!(hosts.to_string(), shown);
+            assert_eq!(hosts.all().1, Wanted::Any);
         }
         let (connect, _) = parsed("postgres://db/x?application_name=mine");
         assert_eq!(connect.get_application_name(), Some("mine"));
@@ -102,14 +140,52 @@ mod tests {
         assert_eq!(options.schema.as_deref(), Some("mine"));
         assert_eq!(
             connect.get_options(),
-            Some("-c statement_timeout=10000 -c search_path=mine")
+            Some(
+                "-c statement_timeout=10000 -c enable_seqscan=off -c enable_hashjoin=off \
+                 -c enable_mergejoin=off -c jit=off -c search_path=mine"
+            )
         );
         let mut options = PostgresOptions {
             statement_timeout: None,
             ..PostgresOptions::default()
         };
-        let connect = parse("postgres://db/x", &mut options).unwrap();
-        assert_eq!(connect.get_options(), None, "for a pooler that takes none");
+        let hosts = parse("postgres://db/x", &mut options).unwrap();
+        assert_eq!(
+            hosts.all().0[0].get_options(),
+            None,
+            "for a pooler that takes none"
+        );
+    }
+
+    #[test]
+    fn several_hosts_share_all_but_their_ports() {
+        let mut options = PostgresOptions::default();
+        let url = "postgres://me:s,crt@one:1,two,[::1]:3/x?sslmode=disable&schema=mine";
+        let hosts = parse(url, &mut options).unwrap();
+        assert_eq!(hosts.to_string(), "one:1/x, two:5432/x, [::1]:3/x");
+        assert_eq!(options.schema.as_deref(), Some("mine"));
+        let (all, wanted) = hosts.all();
+        assert_eq!(wanted, Wanted::ReadWrite);
+        for host in all {
+            assert_eq!(host.get_username(), "me");
+            assert_eq!(host.get_application_name(), Some("handstamp"));
+        }
+    }
+
+    #[test]
+    fn what_a_server_has_to_be_can_be_said() {
+        let cases = [
+            ("one", "read-write", Some(Wanted::ReadWrite)),
+            ("one,two", "any", Some(Wanted::Any)),
+            ("one,two", "primary", Some(Wanted::Primary)),
+            ("one", "standby", None),
+            ("one", "prefer-standby", None),
+        ];
+        for (hosts, name, wanted) in cases {
+            let url = format!("postgres://{hosts}/x?target_session_attrs={name}&sslmode=disable");
+            let parsed = parse(&url, &mut PostgresOptions::default());
+            assert_eq!(parsed.ok().map(|hosts| hosts.all().1), wanted, "{url}");
+        }
     }
 
     #[test]
@@ -119,7 +195,7 @@ mod tests {
                 schema: Some(name.to_owned()),
                 ..PostgresOptions::default()
             };
-            parse("postgres://db/x", &mut options).unwrap_err();
+            assert!(parse("postgres://db/x", &mut options).is_err());
         }
     }
 }

@@ -6,8 +6,8 @@ use sqlx::Error;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
+use crate::storage::StorageFault;
 use crate::storage::coalesce::Failed;
-use crate::storage::{StorageError, StorageFault};
 
 /// Whether a statement changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +21,12 @@ pub(super) enum Access {
 pub(super) enum Remedy {
     /// Nothing was done, because others were at the same rows: once more.
     Repeat,
-    /// The connection is of no use any more.
+    /// The connection is of no use any more; another may be.
     Reconnect,
+    /// The server takes no writes; another may.
+    Elsewhere,
+    /// The connection is of no use any more, and it took long to find out.
+    GiveUp,
     /// None.
     None,
 }
@@ -42,7 +46,7 @@ pub(super) fn of_statement(error: &Error, access: Access) -> (Failed, Remedy) {
         _ => {
             let mut failed = without_a_row(StorageFault::Other, "the driver cannot do that");
             failed.outcome_unknown = access == Access::Write;
-            (failed, Remedy::Reconnect)
+            (failed, Remedy::GiveUp)
         }
     }
 }
@@ -65,16 +69,17 @@ pub(super) fn without_a_row(fault: StorageFault, detail: impl Into<Cow<'static, 
     }
 }
 
-/// What the failure to connect means, where there is nobody to be told but an operator.
-pub(super) fn to_connect(error: &Error, place: &str) -> StorageError {
-    let (fault, why) = match error {
+/// What the failure to connect means, and why it is one.
+pub(super) fn to_connect(error: &Error) -> (StorageFault, String) {
+    match error {
         Error::Database(error) => (fault_of(error.code().as_deref()), told(&**error)),
         Error::Io(why) => (StorageFault::Unavailable, why.to_string()),
+        // As when the server ends half-way.
+        Error::Protocol(why) => (StorageFault::Unavailable, why.clone()),
         Error::Configuration(why) => (StorageFault::Other, why.to_string()),
         Error::Tls(why) => (StorageFault::Other, format!("no encryption: {why}")),
         _ => (StorageFault::Other, error.to_string()),
-    };
-    StorageError::new(fault, format!("PostgreSQL at {place}: {why}"))
+    }
 }
 
 pub(super) fn code(error: &Error) -> Option<Cow<'_, str>> {
@@ -102,8 +107,7 @@ fn reported(error: &dyn DatabaseError, access: Access) -> (Failed, Remedy) {
     let remedy = match code.as_deref() {
         _ if hung_up => Remedy::Reconnect,
         Some(SERIALIZATION | DEADLOCK) => Remedy::Repeat,
-        // There may be another primary by now.
-        _ if fault == StorageFault::ReadOnly => Remedy::Reconnect,
+        Some(READ_ONLY) => Remedy::Elsewhere,
         _ => Remedy::None,
     };
     (failed, remedy)
@@ -121,13 +125,14 @@ fn told(error: &dyn DatabaseError) -> String {
 
 const SERIALIZATION: &str = "40001";
 const DEADLOCK: &str = "40P01";
+const READ_ONLY: &str = "25006";
 
 fn fault_of(code: Option<&str>) -> StorageFault {
     let code = code.unwrap_or_default();
     match code {
         SERIALIZATION | DEADLOCK | "55P03" | "57014" | "53300" | "53200" => StorageFault::Busy,
         "53100" => StorageFault::Full,
-        "25006" | "42501" => StorageFault::ReadOnly,
+        READ_ONLY | "42501" => StorageFault::ReadOnly,
         _ => match code.get(..2).unwrap_or_default() {
             "08" | "57" | "58" => StorageFault::Unavailable,
             "22" | "23" | "42" | "XX" => StorageFault::Inconsistent,

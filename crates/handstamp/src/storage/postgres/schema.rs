@@ -1,11 +1,11 @@
 //! The schema: looked at, brought up to date, refused.
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection, Error, query, query_scalar, raw_sql};
-use tokio::time::timeout;
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, Error, query, query_scalar, raw_sql};
 
 use super::PostgresOptions;
 use super::failures::{code, to_connect};
+use super::hosts::Hosts;
 use crate::storage::{StorageError, StorageFault};
 
 /// In order; each is done once, and never edited afterwards.
@@ -14,19 +14,14 @@ const MIGRATIONS: &[&str] = &[include_str!(
 )];
 
 /// Sees to it that the schema is ours: brings it up to date, or refuses one that is not.
-pub(super) async fn prepare(
-    connect: &PgConnectOptions,
-    place: &str,
-    options: &PostgresOptions,
-) -> Result<(), StorageError> {
-    let failed = |error: Error| to_connect(&error, place);
-    let mut connection = timeout(options.acquire_timeout, connect.connect())
-        .await
-        .map_err(|_| {
-            let why = format!("PostgreSQL at {place} does not answer");
-            StorageError::new(StorageFault::Unavailable, why)
-        })?
-        .map_err(failed)?;
+pub(super) async fn prepare(hosts: &Hosts, options: &PostgresOptions) -> Result<(), StorageError> {
+    let place = hosts.to_string();
+    let failed = |error: Error| {
+        let (fault, why) = to_connect(&error);
+        StorageError::new(fault, format!("PostgreSQL at {place}: {why}"))
+    };
+    let connected = hosts.connect(options.acquire_timeout).await;
+    let mut connection = connected.map_err(|why| why.failed().told())?;
     let mut version = version(&mut connection).await.map_err(failed)?;
     if version < MIGRATIONS.len() && options.auto_migrate {
         version = migrate(&mut connection, options).await.map_err(failed)?;
