@@ -28,7 +28,6 @@ mod batches;
 mod database;
 mod failures;
 mod registry;
-mod rows;
 mod schema;
 mod steps;
 mod uuids;

@@ -14,8 +14,11 @@ mod coalescing;
 mod failures;
 mod fixture;
 mod plans;
+#[path = "../server/proxy.rs"]
 mod proxy;
 mod schema;
+#[path = "../server/sessions.rs"]
+mod sessions;
 
 use std::pin::Pin;
 use std::process::ExitCode;

@@ -1,11 +1,12 @@
 //! The schema: looked at, brought up to date, refused.
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection, Error, query, query_scalar, raw_sql};
+use sqlx::{ConnectOptions, Connection, Error, Postgres, query, query_scalar, raw_sql};
 use tokio::time::timeout;
 
 use super::PostgresOptions;
-use super::failures::{code, to_connect};
+use super::failures::code;
+use crate::storage::pool::not_connected;
 use crate::storage::{StorageError, StorageFault};
 
 /// In order; each is done once, and never edited afterwards.
@@ -19,7 +20,7 @@ pub(super) async fn prepare(
     place: &str,
     options: &PostgresOptions,
 ) -> Result<(), StorageError> {
-    let failed = |error: Error| to_connect(&error, place);
+    let failed = |error: Error| not_connected::<Postgres>(&error, place);
     let mut connection = timeout(options.acquire_timeout, connect.connect())
         .await
         .map_err(|_| {
