@@ -107,7 +107,7 @@ fn accounts(password: &str) -> String {
         "DELETE FROM mysql.global_priv WHERE User = 'root';\n\
          FLUSH PRIVILEGES;\n\
          CREATE USER handstamp@'127.0.0.1' IDENTIFIED BY '{password}';\n\
-         GRANT ALL ON *.* TO handstamp@'127.0.0.1';\n\
+         GRANT ALL ON *.* TO handstamp@'127.0.0.1' WITH GRANT OPTION;\n\
          CREATE DATABASE handstamp;\n"
     )
 }

@@ -26,8 +26,8 @@ CREATE TABLE IF NOT EXISTS handstamp_sessions (
     child_nonce binary(16),
     previous_hash binary(32),
     -- Never json, which knows neither the order of members nor what a number looked like.
-    jwt_payload mediumtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    data mediumtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    jwt_payload longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    data longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     PRIMARY KEY (app, tenant, handle),
     KEY handstamp_sessions_of_user (app, user_id, tenant),
     KEY handstamp_sessions_to_sweep (sweep_at),
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS handstamp_tenants (
     app varbinary(64) NOT NULL,
     tenant varbinary(64) NOT NULL,
     created_at bigint NOT NULL,
-    config mediumtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    config longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     PRIMARY KEY (app, tenant)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
 

@@ -10,9 +10,15 @@
     reason = "helpers of tests are not seen to be tests"
 )]
 
+mod coalescing;
+#[path = "../server/earlier.rs"]
+mod earlier;
+mod failures;
 mod fixture;
+mod plans;
 #[path = "../server/proxy.rs"]
 mod proxy;
+mod schema;
 #[path = "../server/sessions.rs"]
 mod sessions;
 
@@ -71,5 +77,34 @@ async fn conforms(town: Town, case: Case) {
 
 #[expect(clippy::as_conversions, reason = "closures become functions by it")]
 fn tests() -> Vec<(&'static str, Test)> {
-    tests![]
+    tests![
+        coalescing::waiting_writes_share_a_statement,
+        coalescing::each_of_a_shared_statement_has_its_own_outcome,
+        coalescing::a_bad_row_fails_nobody_else,
+        coalescing::guards_are_looked_at_again_after_waiting,
+        coalescing::a_step_that_lost_a_deadlock_is_done_again,
+        coalescing::writes_from_two_servers_do_not_lock_each_other_out,
+        failures::a_cut_connection_leaves_the_outcome_open_and_a_retry_gets_the_same_child,
+        failures::a_connection_cut_within_a_transaction_leaves_nothing,
+        failures::a_read_is_tried_again,
+        failures::a_database_that_was_away_is_found_again,
+        failures::connections_that_the_server_ends_are_replaced,
+        failures::a_lock_held_for_too_long_is_reported,
+        failures::all_connections_in_use_are_reported,
+        failures::a_database_to_be_read_only_is_said_to_be,
+        failures::a_value_that_is_too_large_for_the_server_is_refused,
+        failures::a_row_that_contradicts_itself_is_reported_by_place,
+        failures::a_server_with_other_habits_is_served_as_well,
+        plans::every_statement_uses_an_index,
+        plans::a_sweep_puts_off_those_that_live_on,
+        plans::sweeps_pass_by_rows_in_use,
+        plans::servers_share_the_sweeping,
+        schema::a_newer_schema_is_refused,
+        schema::a_missing_schema_is_made_only_when_asked,
+        schema::many_may_make_the_schema_at_once,
+        schema::a_migration_that_was_interrupted_is_done_again,
+        schema::an_address_is_told_without_its_password,
+        schema::a_database_that_is_not_there_is_said_plainly,
+        schema::what_schema_1_wrote_is_read,
+    ]
 }

@@ -134,8 +134,8 @@ pub(super) const INSERT_MANY: &str = concat!(
     asked!(
         @table,
         "user_id VARCHAR(128) CHARACTER SET utf8mb4 PATH '$.user_id'",
-        "jwt_payload MEDIUMTEXT CHARACTER SET utf8mb4 PATH '$.jwt_payload'",
-        "data MEDIUMTEXT CHARACTER SET utf8mb4 PATH '$.data'",
+        "jwt_payload LONGTEXT CHARACTER SET utf8mb4 PATH '$.jwt_payload'",
+        "data LONGTEXT CHARACTER SET utf8mb4 PATH '$.data'",
         "created_at BIGINT PATH '$.created_at'",
         "expires_at BIGINT PATH '$.expires_at'",
         "ends_at BIGINT PATH '$.ends_at'",

@@ -118,7 +118,7 @@ pub(super) const DATA_VERSION: &str = "SELECT data_version FROM handstamp_sessio
 macro_rules! asked_data {
     () => {
         asked!(
-            , "data MEDIUMTEXT CHARACTER SET utf8mb4 PATH '$.data'",
+            , "data LONGTEXT CHARACTER SET utf8mb4 PATH '$.data'",
             "expected BIGINT PATH '$.expected'",
             "now BIGINT PATH '$.now'"
         )
