@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum_server::Handle;
 use handstamp::storage::memory::MemoryStorage;
+use handstamp::storage::mysql::{MySqlOptions, MySqlStorage};
 use handstamp::storage::postgres::{PostgresOptions, PostgresStorage};
 use handstamp::storage::sqlite::SqliteStorage;
 use handstamp::storage::{Storage, StorageError};
@@ -163,6 +164,11 @@ pub async fn migrate(config: &ServerConfig) -> Result<(), ServeError> {
             let migrated = PostgresStorage::migrate(url.expose(), &options).await;
             migrated.map_err(not_opened(&config.database))
         }
+        DatabaseUrl::MySql(url) => {
+            let options = MySqlOptions::default();
+            let migrated = MySqlStorage::migrate(url.expose(), &options).await;
+            migrated.map_err(not_opened(&config.database))
+        }
         // A file is brought up to date by being opened.
         DatabaseUrl::Memory | DatabaseUrl::Sqlite(_) => {
             open(config).await?.close().await;
@@ -179,7 +185,8 @@ async fn open(config: &ServerConfig) -> Result<Arc<dyn Storage>, ServeError> {
             let opened = tokio::task::spawn_blocking(move || SqliteStorage::open(&path)).await;
             opened.map_err(io::Error::other)?.map(shared)
         }
-        DatabaseUrl::Postgres(url) => connect(url, config).await.map(shared),
+        DatabaseUrl::Postgres(url) => postgres(url, config).await.map(shared),
+        DatabaseUrl::MySql(url) => mysql(url, config).await.map(shared),
     };
     opened.map_err(not_opened(&config.database))
 }
@@ -188,10 +195,16 @@ fn shared(storage: impl Storage + 'static) -> Arc<dyn Storage> {
     Arc::new(storage)
 }
 
-async fn connect(url: &ServerUrl, config: &ServerConfig) -> Result<PostgresStorage, StorageError> {
+async fn postgres(url: &ServerUrl, config: &ServerConfig) -> Result<PostgresStorage, StorageError> {
     let mut options = PostgresOptions::default();
     options.auto_migrate = config.auto_migrate;
     PostgresStorage::connect(url.expose(), &options).await
+}
+
+async fn mysql(url: &ServerUrl, config: &ServerConfig) -> Result<MySqlStorage, StorageError> {
+    let mut options = MySqlOptions::default();
+    options.auto_migrate = config.auto_migrate;
+    MySqlStorage::connect(url.expose(), &options).await
 }
 
 fn not_opened(url: &DatabaseUrl) -> impl FnOnce(StorageError) -> ServeError {
