@@ -3,6 +3,7 @@
 #[cfg(feature = "postgres")]
 use std::collections::HashSet;
 
+use sqlx::Error;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -17,13 +18,13 @@ use crate::rotation::{Child, Current, Previous, Rotation};
 use crate::session::{Session, SessionData};
 use crate::token::{Hash2, Nonce};
 
-/// The columns of a row as a driver gives them, by number; `None` is one of another type.
+/// The columns of a row as a driver gives them, by number. An error is for one of another type.
 pub(super) trait Cells {
-    fn integer(&self, index: usize) -> Option<Option<i64>>;
-    fn flag(&self, index: usize) -> Option<bool>;
-    fn text(&self, index: usize) -> Option<&str>;
-    fn bytes(&self, index: usize) -> Option<Option<&[u8]>>;
-    fn uuid(&self, index: usize) -> Option<Uuid>;
+    fn integer(&self, index: usize) -> Result<Option<i64>, Error>;
+    fn flag(&self, index: usize) -> Result<bool, Error>;
+    fn text(&self, index: usize) -> Result<&str, Error>;
+    fn bytes(&self, index: usize) -> Result<Option<&[u8]>, Error>;
+    fn uuid(&self, index: usize) -> Result<Uuid, Error>;
 }
 
 /// The columns that [`session`] reads, in its order, of the table that goes by `s`.
@@ -217,11 +218,11 @@ impl<'r, R: Cells> Columns<'r, R> {
     fn next<T>(
         &mut self,
         place: &'static str,
-        read: impl Fn(&'r R, usize) -> Option<T>,
+        read: impl Fn(&'r R, usize) -> Result<T, Error>,
     ) -> Meaning<T> {
         let index = self.next;
         self.next += 1;
-        read(self.row, index).ok_or_else(|| StorageError::inconsistent(place, "is of another type"))
+        read(self.row, index).map_err(|_| StorageError::inconsistent(place, "is of another type"))
     }
 
     fn perhaps(&mut self, place: &'static str) -> Meaning<Option<i64>> {

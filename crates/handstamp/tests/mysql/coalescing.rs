@@ -207,7 +207,7 @@ pub(crate) async fn guards_are_looked_at_again_after_waiting(town: Town) {
     }
 }
 
-/// InnoDB ends one of those that wait in a circle, the one that has written less: that is ours, and is done again.
+/// The server ends one of those that wait in a circle, the one that has written less: that is ours, and is done again.
 pub(crate) async fn a_step_that_lost_a_deadlock_is_done_again(town: Town) {
     let storage = town.open().await;
     keep(&storage, 1..9).await;

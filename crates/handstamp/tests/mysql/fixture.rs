@@ -66,6 +66,7 @@ pub(crate) fn in_database(server: &str, name: &str) -> String {
 }
 
 impl Town {
+    #[expect(clippy::unused_self, reason = "a town may have options of its own")]
     pub(crate) fn options(&self) -> MySqlOptions {
         MySqlOptions::default()
     }
@@ -115,7 +116,7 @@ impl Client {
         until(async || self.waiting(town).await >= statements).await;
     }
 
-    /// By InnoDB's own words: its tables show the same picture for as long as somebody looks at it.
+    /// By what the server writes about itself: its tables show the same picture for as long as somebody looks at it.
     async fn waiting(&mut self, town: &Town) -> usize {
         let sql = format!(
             "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = '{}'",

@@ -1,5 +1,10 @@
 //! What is in the databases that earlier schemas left behind, the same in each kind of database, and that today's code reads it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests are not seen to be tests"
+)]
+
 use handstamp::clock::UnixMillis;
 use handstamp::jws::Algorithm;
 use handstamp::rotation::{Child, Current, Previous, Rotation};

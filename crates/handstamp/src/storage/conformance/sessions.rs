@@ -93,9 +93,8 @@ pub async fn are_inserted_by_one_of_many(storage: Arc<dyn Storage>) {
         })
         .await;
         let winners: Vec<_> = outcomes.into_iter().flatten().collect();
-        let [(session, data)] = winners.as_slice() else {
-            panic!("{} were told that theirs is kept", winners.len());
-        };
+        assert_eq!(winners.len(), 1, "were told that theirs is kept");
+        let (session, data) = winners.first().expect("a winner");
         let read = storage.session(&app, &session.handle).await;
         assert_eq!(read.expect("session").as_ref(), Some(session));
         let read = storage.session_data(&app, &session.handle).await;

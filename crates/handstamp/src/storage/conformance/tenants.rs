@@ -8,6 +8,7 @@ use super::{
 };
 use crate::id::{AppId, TenantId};
 use crate::jws::Algorithm;
+use crate::session::Session;
 use crate::storage::{DataWrite, Guarded, KeyKind, Put, Storage, StoredKey, TenantRecord};
 
 fn record(app: &AppId, tenant: &TenantId, config: &str) -> TenantRecord {
@@ -64,6 +65,30 @@ pub async fn are_put_by_many_at_once(storage: Arc<dyn Storage>) {
     assert_eq!(all(&storage).await.len(), 4);
 }
 
+fn full(tenant: &TenantId) -> Session {
+    let mut session = session(tenant.clone(), 1, "user");
+    session.rotation = full_rotation();
+    session
+}
+
+async fn is_untouched(storage: &Arc<dyn Storage>, app: &AppId, session: &Session) {
+    let (tenant, handle) = (session.handle.tenant(), &session.handle);
+    let read = storage.session(app, handle).await;
+    assert_eq!(
+        read.expect("session").as_ref(),
+        Some(session),
+        "{app} {tenant}"
+    );
+    let data = storage.session_data(app, handle).await;
+    let data = data.expect("data").expect("the data");
+    assert_eq!((data.data, data.version), (initial_data(), 1));
+    let handles = storage.handles_of_user(app, Some(tenant), &session.user_id, at(0));
+    assert_eq!(
+        handles.await.expect("handles"),
+        std::slice::from_ref(handle)
+    );
+}
+
 /// Whatever is done in an app or a tenant, nothing of it is seen in another one where everything has the same names.
 pub async fn are_kept_apart_by_every_method(storage: Arc<dyn Storage>) {
     let (one, other) = (app("one"), app("other"));
@@ -84,11 +109,6 @@ pub async fn are_kept_apart_by_every_method(storage: Arc<dyn Storage>) {
         generation: 2,
         ..key.clone()
     };
-    let full = |tenant: &TenantId| {
-        let mut session = session(tenant.clone(), 1, "user");
-        session.rotation = full_rotation();
-        session
-    };
     for (app, tenant) in places {
         let put = storage.put_tenant(&record(app, tenant, "{}")).await;
         assert_eq!(put.expect("put"), Put::Created);
@@ -103,18 +123,7 @@ pub async fn are_kept_apart_by_every_method(storage: Arc<dyn Storage>) {
     }
     let others_are_untouched = async || {
         for (app, tenant) in &places[1..] {
-            let session = full(tenant);
-            let read = storage.session(app, &session.handle).await;
-            assert_eq!(
-                read.expect("session").as_ref(),
-                Some(&session),
-                "{app} {tenant}"
-            );
-            let data = storage.session_data(app, &session.handle).await;
-            let data = data.expect("data").expect("the data");
-            assert_eq!((data.data, data.version), (initial_data(), 1));
-            let handles = storage.handles_of_user(app, Some(tenant), &session.user_id, at(0));
-            assert_eq!(handles.await.expect("handles"), [session.handle]);
+            is_untouched(&storage, app, &full(tenant)).await;
         }
         assert_eq!(storage.keys(&other).await.expect("keys").len(), 2);
     };

@@ -86,7 +86,7 @@ fn names() -> Vec<String> {
 pub async fn are_told_apart_when_many_come_at_once(storage: Arc<dyn Storage>) {
     let names = Arc::new(names());
     let count = u8::try_from(names.len()).expect("not so many");
-    let named = at_once(count, |n| {
+    let kept = at_once(count, |n| {
         let (storage, names) = (Arc::clone(&storage), Arc::clone(&names));
         async move {
             let name = names.get(usize::from(n)).expect("a name");
@@ -101,7 +101,7 @@ pub async fn are_told_apart_when_many_come_at_once(storage: Arc<dyn Storage>) {
         }
     })
     .await;
-    for (user, handle) in named {
+    for (user, handle) in kept {
         let revoked = storage.revoke_user(&AppId::PUBLIC, None, &user).await;
         assert_eq!(revoked.expect("revoke"), [handle], "{user:?}");
     }

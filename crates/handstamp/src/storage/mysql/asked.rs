@@ -100,7 +100,9 @@ impl Asked {
     }
 
     fn member(&mut self, name: &str, value: impl Display) {
-        self.0.push_str(&format!(",\"{name}\":{value}"));
+        for piece in [",\"", name, "\":", &value.to_string()] {
+            self.0.push_str(piece);
+        }
     }
 
     /// A statement over [`asked!`].

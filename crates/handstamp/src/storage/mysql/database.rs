@@ -210,24 +210,24 @@ pub(super) fn overtaken() -> Error {
 }
 
 impl Cells for MySqlRow {
-    fn integer(&self, index: usize) -> Option<Option<i64>> {
-        self.try_get(index).ok()
+    fn integer(&self, index: usize) -> Result<Option<i64>, Error> {
+        self.try_get(index)
     }
 
-    fn flag(&self, index: usize) -> Option<bool> {
-        self.try_get(index).ok()
+    fn flag(&self, index: usize) -> Result<bool, Error> {
+        self.try_get(index)
     }
 
     /// Ids are kept as bytes.
-    fn text(&self, index: usize) -> Option<&str> {
-        std::str::from_utf8(self.bytes(index)??).ok()
+    fn text(&self, index: usize) -> Result<&str, Error> {
+        std::str::from_utf8(self.try_get(index)?).map_err(|why| Error::Decode(why.into()))
     }
 
-    fn bytes(&self, index: usize) -> Option<Option<&[u8]>> {
-        self.try_get(index).ok()
+    fn bytes(&self, index: usize) -> Result<Option<&[u8]>, Error> {
+        self.try_get(index)
     }
 
-    fn uuid(&self, index: usize) -> Option<Uuid> {
-        Uuid::from_slice(self.bytes(index)??).ok()
+    fn uuid(&self, index: usize) -> Result<Uuid, Error> {
+        Uuid::from_slice(self.try_get(index)?).map_err(|why| Error::Decode(why.into()))
     }
 }

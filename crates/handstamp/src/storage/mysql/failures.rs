@@ -69,20 +69,19 @@ fn told(error: &dyn DatabaseError, number: u16) -> String {
 
 fn fault_of(number: u16) -> StorageFault {
     match number {
-        DEADLOCK | LOCK_WAIT | CHANGED => StorageFault::Busy,
         // Too many connections, out of memory, a limit of the account, interrupted, not in time.
-        1037 | 1040 | 1041 | 1203 | 1226 | 1317 | 1969 | 3024 => StorageFault::Busy,
+        DEADLOCK | LOCK_WAIT | CHANGED | 1037 | 1040 | 1041 | 1203 | 1226 | 1317 | 1969 | 3024 => {
+            StorageFault::Busy
+        }
         1021 | 1114 => StorageFault::Full,
         1142 | 1143 | 1290 | 1792 | 1836 => StorageFault::ReadOnly,
         // Shut down, killed, idle for too long, not yet or no longer part of a cluster, failed in the middle of a commit.
         1047 | 1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1180 | 1184 | 1927 | 3169 | 4031 => {
             StorageFault::Unavailable
         }
-        DUPLICATE | NO_SUCH_TABLE => StorageFault::Inconsistent,
         // Null, unknown column, syntax, too long, out of range, no default, not text, a constraint that does not hold.
-        1048 | 1054 | 1064 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 3819 | 4025 => {
-            StorageFault::Inconsistent
-        }
+        DUPLICATE | NO_SUCH_TABLE | 1048 | 1054 | 1064 | 1264 | 1265 | 1292 | 1364 | 1366
+        | 1406 | 3819 | 4025 => StorageFault::Inconsistent,
         _ => StorageFault::Other,
     }
 }

@@ -65,23 +65,23 @@ impl<'q, F: Fn() -> Bound<'q> + Send + Sync> Work<Postgres> for Rows<F> {
 }
 
 impl Cells for PgRow {
-    fn integer(&self, index: usize) -> Option<Option<i64>> {
-        self.try_get(index).ok()
+    fn integer(&self, index: usize) -> Result<Option<i64>, Error> {
+        self.try_get(index)
     }
 
-    fn flag(&self, index: usize) -> Option<bool> {
-        self.try_get(index).ok()
+    fn flag(&self, index: usize) -> Result<bool, Error> {
+        self.try_get(index)
     }
 
-    fn text(&self, index: usize) -> Option<&str> {
-        self.try_get(index).ok()
+    fn text(&self, index: usize) -> Result<&str, Error> {
+        self.try_get(index)
     }
 
-    fn bytes(&self, index: usize) -> Option<Option<&[u8]>> {
-        self.try_get(index).ok()
+    fn bytes(&self, index: usize) -> Result<Option<&[u8]>, Error> {
+        self.try_get(index)
     }
 
-    fn uuid(&self, index: usize) -> Option<Uuid> {
-        self.try_get::<Id, _>(index).ok().map(|id| id.0)
+    fn uuid(&self, index: usize) -> Result<Uuid, Error> {
+        self.try_get::<Id, _>(index).map(|id| id.0)
     }
 }
