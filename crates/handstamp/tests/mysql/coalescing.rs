@@ -213,14 +213,17 @@ pub(crate) async fn a_step_that_lost_a_deadlock_is_done_again(town: Town) {
     keep(&storage, 1..9).await;
     let mut client = town.client().await;
     client
-        .run("BEGIN; UPDATE handstamp_sessions SET counter = 1 WHERE user_id > 'canary-user-1'")
+        .run(
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN;
+             UPDATE handstamp_sessions SET counter = 1 WHERE app = 'public' AND user_id > 'canary-user-1'",
+        )
         .await;
     let handles = [handle(1), handle(2)];
     let revoke = storage.revoke(&APP, &handles);
     let other = async {
         client.sees_waiting(&town, 1).await;
         client
-            .run("UPDATE handstamp_sessions SET counter = 1 WHERE user_id = 'canary-user-1'")
+            .run("UPDATE handstamp_sessions SET counter = 1 WHERE app = 'public' AND user_id = 'canary-user-1'")
             .await;
         client.run("COMMIT").await;
     };
@@ -264,4 +267,91 @@ pub(crate) async fn writes_from_two_servers_do_not_lock_each_other_out(town: Tow
     let mut client = town.client().await;
     let versions = "SELECT COUNT(*) FROM handstamp_sessions WHERE data_version = 3 AND counter = 1";
     assert_eq!(client.number(versions).await, i64::from(SESSIONS));
+}
+
+/// Those that share a transaction and did not fit when they were to be locked may fit when the others are written.
+pub(crate) async fn who_did_not_fit_when_others_were_locked_is_not_written_with_them(town: Town) {
+    let mut options = town.options();
+    options.lanes = 1;
+    let storage = town.open_with(&options).await;
+    keep(&storage, 0..4).await;
+    let hold = async |id| {
+        let mut client = town.client().await;
+        client
+            .run(&format!(
+                "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN;
+                 SELECT handle FROM handstamp_sessions
+                 WHERE app = 'public' AND user_id = 'canary-user-{id}' FOR UPDATE"
+            ))
+            .await;
+        client
+    };
+    let (mut first, mut last) = (hold(0).await, hold(3).await);
+    let handles: Vec<_> = (0..4).map(handle).collect();
+    let next = with_child(&session(0), 2);
+    let rotate =
+        |id: usize, expected| rotate(&storage, &APP, &handles[id], expected, &next, at(20_000));
+    let mut alone = rotate(0, 0);
+    begin(&mut alone);
+    first.sees_waiting(&town, 1).await;
+    let mut together = [rotate(1, 0), rotate(2, 5), rotate(3, 0)];
+    together.iter_mut().for_each(begin);
+    first.run("COMMIT").await;
+    assert_eq!(alone.await.unwrap(), Guarded::Written);
+    // The last one's row is waited for; the second one's was looked at.
+    last.sees_waiting(&town, 1).await;
+    first
+        .run("UPDATE handstamp_sessions SET counter = 5 WHERE app = 'public' AND user_id = 'canary-user-2'")
+        .await;
+    last.run("COMMIT").await;
+    for rotated in all(together.into_iter()).await {
+        assert_eq!(rotated.unwrap(), Guarded::Written);
+    }
+    let rotated = "SELECT COUNT(*) FROM handstamp_sessions WHERE counter = 1";
+    assert_eq!(first.number(rotated).await, 4);
+}
+
+/// What a confirmation answers is the session as it is then, alone and together with others.
+pub(crate) async fn a_confirmation_answers_the_payload_that_is_there(town: Town) {
+    let mut options = town.options();
+    options.lanes = 1;
+    let storage = town.open_with(&options).await;
+    keep(&storage, 0..3).await;
+    let mut client = town.client().await;
+    let held = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN;
+         SELECT handle FROM handstamp_sessions
+         WHERE app = 'public' AND user_id = 'canary-user-0' FOR UPDATE";
+    client.run(held).await;
+    let (one, next) = (handle(0), with_child(&session(0), 2));
+    let mut first = rotate(&storage, &APP, &one, 0, &next, at(20_000));
+    begin(&mut first);
+    client.sees_waiting(&town, 1).await;
+    let step = Confirm {
+        child: Hash2::from_bytes([2; 32]),
+        parent: Hash2::from_bytes([1; 32]),
+        now: at(2_000),
+        expires_at: at(20_000),
+    };
+    let confirmations = [1, 2].map(|id| {
+        let storage = Arc::clone(&storage);
+        tokio::spawn(async move { storage.confirm(&APP, &handle(id), step).await })
+    });
+    // By then they have read the sessions, and wait behind the first.
+    for _ in 0..50 {
+        storage.session(&APP, &handle(1)).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let payload = JsonObject::parse("{\"new\":1}").unwrap();
+    let written = storage
+        .write_jwt_payload(&APP, &handle(1), &payload, at(0))
+        .await;
+    assert!(written.unwrap());
+    client.run("COMMIT").await;
+    assert_eq!(first.await.unwrap(), Guarded::Written);
+    let [changed, other] = confirmations;
+    let changed = changed.await.unwrap().unwrap().unwrap();
+    assert_eq!(changed.jwt_payload, payload);
+    assert_eq!(changed.rotation.counter, 1);
+    let other = other.await.unwrap().unwrap().unwrap();
+    assert_eq!(other.jwt_payload, session(2).jwt_payload);
 }

@@ -83,6 +83,8 @@ fn tests() -> Vec<(&'static str, Test)> {
         coalescing::a_bad_row_fails_nobody_else,
         coalescing::guards_are_looked_at_again_after_waiting,
         coalescing::a_step_that_lost_a_deadlock_is_done_again,
+        coalescing::who_did_not_fit_when_others_were_locked_is_not_written_with_them,
+        coalescing::a_confirmation_answers_the_payload_that_is_there,
         coalescing::writes_from_two_servers_do_not_lock_each_other_out,
         failures::a_cut_connection_leaves_the_outcome_open_and_a_retry_gets_the_same_child,
         failures::a_connection_cut_within_a_transaction_leaves_nothing,

@@ -40,7 +40,7 @@ impl Statement for WriteData {
         let asked = Asked::for_each(batch, self.0.most_bytes, |asked, work| {
             asked.text("data", work.data.as_str());
             asked.number("expected", work.expected.map(signed));
-            asked.number("now", work.now.as_millis());
+            asked.number("moment", work.now.as_millis());
         })?;
         let work = Together(WriteMany(&asked));
         let held = self.0.run(Access::Write, &work).await?;
@@ -120,7 +120,7 @@ macro_rules! asked_data {
         asked!(
             , "data LONGTEXT CHARACTER SET utf8mb4 PATH '$.data'",
             "expected BIGINT PATH '$.expected'",
-            "now BIGINT PATH '$.now'"
+            "moment BIGINT PATH '$.moment'"
         )
     };
 }
@@ -131,12 +131,12 @@ pub(super) const HOLD_DATA: &str = concat!(
          CASE WHEN s.data_version = COALESCE(asked.expected, s.data_version) THEN s.data_version + 1 END
      FROM ",
     asked_data!(),
-    " WHERE s.expires_at > asked.now FOR UPDATE"
+    " WHERE s.expires_at > asked.moment FOR UPDATE"
 );
 
 pub(super) const WRITE_MANY: &str = concat!(
     "UPDATE ",
     asked_data!(),
     " SET s.data = asked.data, s.data_version = s.data_version + 1
-     WHERE s.expires_at > asked.now AND s.data_version = COALESCE(asked.expected, s.data_version)"
+     WHERE s.expires_at > asked.moment AND s.data_version = COALESCE(asked.expected, s.data_version)"
 );

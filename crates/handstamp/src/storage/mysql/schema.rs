@@ -25,7 +25,7 @@ pub(super) async fn prepare(
     place: &str,
     options: &MySqlOptions,
 ) -> Result<Server, StorageError> {
-    let failed = |error: Error| not_connected::<MySql>(&error, place);
+    let failed = |error: Error| not_opened(&error, place);
     let unsuitable = |why| Err(StorageError::new(StorageFault::Unsuitable, why));
     let mut connection = timeout(options.acquire_timeout, connect.connect())
         .await
@@ -56,6 +56,16 @@ pub(super) async fn prepare(
         return unsuitable(why);
     }
     Ok(Server { most_bytes })
+}
+
+/// The driver's words for one failure are for those who compile it.
+fn not_opened(error: &Error, place: &str) -> StorageError {
+    let told = not_connected::<MySql>(error, place);
+    if !told.to_string().contains("mysql-rsa") {
+        return told;
+    }
+    let why = format!("MySQL at {place}: this account needs TLS (`ssl-mode=REQUIRED`) or a socket");
+    StorageError::new(StorageFault::Other, why)
 }
 
 /// Its version, and how much a statement may bring along.
@@ -138,6 +148,14 @@ fn seen(version: Option<i64>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_account_that_needs_encryption_is_told_so() {
+        // As the driver has it in `connection/auth.rs`.
+        let error = Error::Configuration("enable feature `mysql-rsa`".into());
+        let told = not_opened(&error, "db:3306/x").to_string();
+        assert!(told.contains("ssl-mode=REQUIRED"), "{told}");
+    }
 
     #[test]
     fn versions_are_told_apart() {
