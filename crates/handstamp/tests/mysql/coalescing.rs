@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use handstamp::JsonObject;
 use handstamp::session::Session;
 use handstamp::storage::{Confirm, DataWrite, Guarded, Storage as _, StorageFault};
 use handstamp::token::Hash2;
+use handstamp::{JsonObject, UserId};
 
 use crate::fixture::{
     APP, Town, all, at, begin, behind_a_lock, handle, keep, rotate, session, with_child,
@@ -269,12 +269,12 @@ pub(crate) async fn writes_from_two_servers_do_not_lock_each_other_out(town: Tow
     assert_eq!(client.number(versions).await, i64::from(SESSIONS));
 }
 
-/// Those that share a transaction and did not fit when they were to be locked may fit when the others are written.
-pub(crate) async fn who_did_not_fit_when_others_were_locked_is_not_written_with_them(town: Town) {
+/// Who was not there when the others were locked may be there when they are written.
+pub(crate) async fn who_comes_between_locking_and_writing_is_told_so(town: Town) {
     let mut options = town.options();
     options.lanes = 1;
-    let storage = town.open_with(&options).await;
-    keep(&storage, 0..4).await;
+    let (storage, another) = (town.open_with(&options).await, town.open().await);
+    keep(&storage, [0, 1, 3].into_iter()).await;
     let hold = async |id| {
         let mut client = town.client().await;
         client
@@ -287,28 +287,43 @@ pub(crate) async fn who_did_not_fit_when_others_were_locked_is_not_written_with_
         client
     };
     let (mut first, mut last) = (hold(0).await, hold(3).await);
-    let handles: Vec<_> = (0..4).map(handle).collect();
-    let next = with_child(&session(0), 2);
-    let rotate =
-        |id: usize, expected| rotate(&storage, &APP, &handles[id], expected, &next, at(20_000));
-    let mut alone = rotate(0, 0);
+    let (handles, empty): (Vec<_>, _) = ((0..4).map(handle).collect(), JsonObject::empty());
+    let write = |id: usize| storage.write_session_data(&APP, &handles[id], &empty, None, at(0));
+    let mut alone = write(0);
     begin(&mut alone);
     first.sees_waiting(&town, 1).await;
-    let mut together = [rotate(1, 0), rotate(2, 5), rotate(3, 0)];
+    let mut together = [write(1), write(2), write(3)];
     together.iter_mut().for_each(begin);
     first.run("COMMIT").await;
-    assert_eq!(alone.await.unwrap(), Guarded::Written);
-    // The last one's row is waited for; the second one's was looked at.
+    assert_eq!(alone.await.unwrap(), DataWrite::Written(2));
+    // The last one's row is waited for; the second one's was not found.
     last.sees_waiting(&town, 1).await;
-    first
-        .run("UPDATE handstamp_sessions SET counter = 5 WHERE app = 'public' AND user_id = 'canary-user-2'")
-        .await;
+    keep(&another, 2..3).await;
     last.run("COMMIT").await;
-    for rotated in all(together.into_iter()).await {
-        assert_eq!(rotated.unwrap(), Guarded::Written);
+    for written in all(together.into_iter()).await {
+        assert_eq!(written.unwrap(), DataWrite::Written(2));
     }
-    let rotated = "SELECT COUNT(*) FROM handstamp_sessions WHERE counter = 1";
-    assert_eq!(first.number(rotated).await, 4);
+}
+
+/// One handle of many is taken: it is left as it is, and the others are kept.
+pub(crate) async fn a_handle_that_is_taken_is_refused_among_many(town: Town) {
+    let mut options = town.options();
+    options.lanes = 1;
+    let storage = town.open_with(&options).await;
+    keep(&storage, 2..3).await;
+    let sessions = [0, 1, 2, 3].map(|id| Session {
+        user_id: UserId::parse("usurper").unwrap(),
+        ..session(id)
+    });
+    let empty = JsonObject::empty();
+    let mut writes = sessions.iter().map(|one| storage.insert(&APP, one, &empty));
+    let first = writes.next().unwrap();
+    let outcomes = behind_a_lock(&town, GAPS, first, writes.collect()).await;
+    let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
+    let (written, lost) = (Guarded::Written, Guarded::Lost);
+    assert_eq!(outcomes, [written, written, lost, written]);
+    let left = storage.session(&APP, &handle(2)).await.unwrap();
+    assert_eq!(left, Some(session(2)));
 }
 
 /// What a confirmation answers is the session as it is then, alone and together with others.

@@ -380,12 +380,14 @@ pub(crate) async fn a_server_with_other_habits_is_served_as_well(town: Town) {
     let (_, place) = town.server.rsplit_once('@').unwrap();
     let url = format!("mysql://{name}:word@{place}");
     let opened = MySqlStorage::connect(&url, &town.options()).await;
-    client.run("SET @@global.init_connect = ''").await;
     let storage = opened.unwrap();
     keep(&storage, 0..4).await;
     let next = with_child(&session(0), 2);
     let rotated = rotate(&storage, &APP, &handle(0), 0, &next, at(20_000)).await;
     assert_eq!(rotated.unwrap(), Guarded::Written);
+    let handles = [handle(1), handle(2)];
+    assert_eq!(storage.revoke(&APP, &handles).await.unwrap().len(), 2);
+    client.run("SET @@global.init_connect = ''").await;
     let seen = "SELECT COUNT(*) FROM handstamp_sessions WHERE counter = 1";
     assert_eq!(client.number(seen).await, 1, "it was not committed");
     storage.close().await;
