@@ -303,14 +303,14 @@ pub(crate) async fn a_row_that_contradicts_itself_is_reported_by_place(town: Tow
     let cases = [
         ("child_hash = current_hash", "child_hash"),
         ("previous_superseded_at = 5", "previous_hash"),
-        ("counter = -77", "counter"),
+        ("counter = -777777", "counter"),
         ("user_id = REPEAT('c', 129)", "user_id"),
         ("user_id = X'ff00'", "user_id"),
-        ("data_version = -77", "data_version"),
-        ("payload_version = -77", "payload_version"),
+        ("data_version = -777777", "data_version"),
+        ("payload_version = -777777", "payload_version"),
         ("tenant = 'CANARY'", "tenant"),
         ("data = 'canary'", "data"),
-        ("jwt_payload = '[77]'", "jwt_payload"),
+        ("jwt_payload = '[777777]'", "jwt_payload"),
     ];
     let storage = town.open().await;
     let mut client = town.client().await;
@@ -346,7 +346,10 @@ pub(crate) async fn a_row_that_contradicts_itself_is_reported_by_place(town: Tow
             let known = told.contains(&place) || told.contains("CONSTRAINT `handstamp_sessions_");
             assert!(known, "{change}: {told}");
             let told = told.to_lowercase();
-            assert!(!told.contains("canary") && !told.contains("77"), "{told}");
+            assert!(
+                !told.contains("canary") && !told.contains("777777"),
+                "{told}"
+            );
         }
     }
     let error = storage.sweep(at(i64::MAX), 100).await.unwrap_err();
