@@ -1,4 +1,4 @@
-// Newer releases of supertokens-node, with access tokens signed by ES256.
-import { runScenarios } from "./support/scenarios.mjs";
+// Newer releases of supertokens-node without a web framework, with access tokens signed by ES256.
+import { runScenarios } from "./support/without-express.mjs";
 
 await runScenarios("ES256");

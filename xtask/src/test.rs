@@ -25,6 +25,11 @@ pub(crate) fn run_all() -> Result<bool> {
         node::provide()?;
         node::install_packages()
     });
+    let mut pythons = Vec::new();
+    let ready = steps.step("Python and packages", || {
+        pythons = python::provide(&target)?;
+        Ok(())
+    }) && ready;
     let mut postgres = None;
     steps.step("PostgreSQL server", || {
         postgres = Some(Server::start()?);
@@ -60,13 +65,13 @@ pub(crate) fn run_all() -> Result<bool> {
         steps.leave_out(suites, "a step they need failed");
     }
     let python = "Python SDK";
-    if built {
-        steps.step(python, || python::run_suite(&binary, &target));
+    if built && ready {
+        steps.step(python, || python::run_suites(&binary, &pythons));
     } else {
         steps.leave_out(python, "a step it needs failed");
     }
     let golang = "Go SDK";
-    if !built {
+    if !(built && ready) {
         steps.leave_out(golang, "a step it needs failed");
     } else if go::is_there() {
         steps.step(golang, || go::run_suite(&binary));

@@ -47,7 +47,7 @@ pub use registry::Registry;
 use reply::Refusal;
 use route::Route;
 use version::EPOCHS;
-pub use version::{Allowed, SPOKEN, Version};
+pub use version::{Allowed, SPOKEN, Version, epochs};
 
 /// What the handlers of one app share.
 #[derive(Debug)]
@@ -123,20 +123,31 @@ impl Door {
             return Err(Refusal::BadApiKey);
         }
         let header = request.headers().get("cdi-version");
-        let versioned = !WITHOUT_VERSION.contains(&route.path);
-        let version = self.access.allowed.meant(
-            header.map(HeaderValue::as_bytes),
-            route.is_legacy(),
-            versioned,
-        )?;
+        let named = self
+            .access
+            .allowed
+            .named(header.map(HeaderValue::as_bytes), route.is_legacy())?;
         let mut epochs = self.epochs.iter().rev();
-        let epoch = epochs.find(|(first, _)| *first <= version || !versioned);
-        let (_, operations) = epoch.ok_or(Refusal::NotFound)?;
-        if route.tenant != TenantId::PUBLIC && !operations.knows_tenants() {
+        let (_, newest) = epochs.clone().next().ok_or(Refusal::NotFound)?;
+        let epoch = epochs.find(|(first, _)| *first <= named.version);
+        let then = epoch.map(|(_, operations)| operations);
+        let knows_tenants = then.is_some_and(Operations::knows_tenants);
+        if route.tenant != TenantId::PUBLIC && !knows_tenants {
             return Err(Refusal::NotFound);
         }
-        let run = operations.find(request.method(), route.path, route.exact, &route.tenant)?;
-        let Some(cdi) = self.registry.find(&route.app, &route.tenant).await? else {
+        // What needs no version is there in all of them.
+        let operations = match (then, named.unspoken) {
+            (Some(then), None) if then.has(route.path) => then,
+            _ if WITHOUT_VERSION.contains(&route.path) => newest,
+            (_, Some(text)) => return Err(Refusal::unsupported(text)),
+            (then, None) => then.ok_or(Refusal::NotFound)?,
+        };
+        let found = operations.find(request.method(), route.path, route.exact, &route.tenant)?;
+        let mut cdi = self.registry.find(&route.app, &route.tenant).await?;
+        if cdi.is_none() && found.any_tenant {
+            cdi = self.registry.find(&route.app, &TenantId::PUBLIC).await?;
+        }
+        let Some(cdi) = cdi else {
             return Err(Refusal::no_such_tenant(&route.app, &route.tenant));
         };
         if route.path == "/config"
@@ -153,7 +164,7 @@ impl Door {
             tenant: route.tenant,
             input,
         };
-        Ok(run(call).await)
+        Ok((found.run)(call).await)
     }
 }
 

@@ -13,7 +13,7 @@ mod typed;
 
 pub use access::Access;
 pub use database::{DatabaseUrl, ServerUrl};
-use table::{OTHER_DATABASES, PER_APP, Role};
+use table::{OTHER_DATABASES, OTHER_RECIPES, PER_APP, Role};
 pub use table::{SETTINGS, Setting};
 pub use typed::{Cookies, LogFormat, RecentReuse, ServerConfig};
 
@@ -163,12 +163,9 @@ impl Settings {
             let origin = Origin::File(path.to_owned());
             if let Some(setting) = SETTINGS.iter().find(|setting| setting.is_named(&name)) {
                 self.take(setting.name, text, origin);
-            } else if OTHER_DATABASES
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
-            {
+            } else if begins_like_one_of(OTHER_DATABASES, &name) {
                 self.other_databases.push(name);
-            } else {
+            } else if !begins_like_one_of(OTHER_RECIPES, &name) {
                 return Err(SettingsError::Unknown { name, origin });
             }
         }
@@ -233,6 +230,32 @@ impl Settings {
     }
 }
 
+fn begins_like_one_of(prefixes: &[&str], name: &str) -> bool {
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// What a setting is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The whole server.
+    Server,
+    /// An app, if it has one of its own.
+    App,
+    /// Nothing here.
+    Nothing,
+}
+
+impl Scope {
+    /// What the setting of that name is for.
+    pub(crate) fn of(name: &str) -> Self {
+        match SETTINGS.iter().find(|setting| setting.is_named(name)) {
+            Some(setting) if PER_APP.contains(&setting.name) => Self::App,
+            Some(setting) if setting.role == Role::Used => Self::Server,
+            Some(_) | None => Self::Nothing,
+        }
+    }
+}
+
 impl fmt::Debug for Settings {
     /// Values can be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -276,7 +299,7 @@ fn shown(setting: &Setting, text: &str) -> String {
 /// The value without what must not be shown: a database's address may carry a password, and API keys are ones.
 fn masked(name: &str, text: &str) -> String {
     match name {
-        "api_keys" => "***".to_owned(),
+        "api_keys" | "supertokens_saas_secret" => "***".to_owned(),
         "database" => database::masked(text),
         _ => text.to_owned(),
     }
@@ -345,12 +368,21 @@ error_log_path: null
 mysql_config_version: 0
 mysql_user: root
 mysql_password: secret
+cookie_same_site: Strict
+session_expired_status_code: 440
+password_hashing_alg: BCRYPT
+oauth_provider_public_service_url: http://x
+bulk_migration_parallelism: 4
+webserver_https_enabled: false
+supertokens_default_cdi_version: 5.0
 ";
         collect(old, &[], &[]).unwrap_err();
         let config = collect(old, &[], &[("database", "memory:")]).unwrap();
         assert_eq!(config.cookies.domain.as_deref(), Some("api.example.com"));
         assert_eq!(config.cookies.refresh_path, "/refresh");
         assert!(config.cookies.secure, "null is not set");
+        assert_eq!(config.cookies.same_site, Some("strict"));
+        assert_eq!(config.cookies.session_expired_status, Some(440));
         assert!(!config.anti_csrf);
         assert_eq!(
             config.engine.refresh_token_validity().as_secs(),
@@ -381,8 +413,8 @@ mysql_password: secret
                 "setting `refresh_token_rotation_grace_period` is \"301\"",
             ),
             (
-                "access_token_dynamic_signing_key_update_interval: 0.5",
-                "at least 1 h",
+                "access_token_dynamic_signing_key_update_interval: 0.0002",
+                "at least 1 s",
             ),
             ("database: oracle:x", "must be sqlite:PATH, postgres://"),
             ("database: \"sqlite:\"", "must be sqlite:PATH, postgres://"),
@@ -396,6 +428,17 @@ mysql_port: 1",
                 "are to be kept: sqlite:PATH, postgres://",
             ),
             ("auto_migrate: perhaps", "must be true or false"),
+            ("session_handle_order: size", "time or random"),
+            ("cookie_same_site: loose", "none, lax or strict"),
+            ("session_expired_status_code: 600", "from 400 to 599"),
+            (
+                "supertokens_saas_secret: short",
+                "setting `supertokens_saas_secret` is \"***\"",
+            ),
+            (
+                "supertokens_saas_secret: a123456789012345678901234567890123456789",
+                "unset without api_keys",
+            ),
             ("log_format: xml", "text or json"),
             ("log_level: LOUD", "DEBUG, INFO, WARN, ERROR or NONE"),
             ("refresh_api_path: refresh", "a path that begins with /"),
@@ -412,18 +455,18 @@ mysql_port: 1",
 
     #[test]
     fn a_password_is_not_shown() {
-        let flags = [("database", Some("postgres://me:secret@db/x".to_owned()))];
+        let flags = [("database", Some("postgres://me:hunter2@db/x".to_owned()))];
         let shown = Settings::collect(None, [], flags).unwrap().to_string();
         assert!(
-            !shown.contains("secret") && shown.contains("postgres://***@db/x"),
+            !shown.contains("hunter2") && shown.contains("postgres://***@db/x"),
             "{shown}"
         );
         assert!(shown.contains("# flag --database"), "{shown}");
-        let wrong = collect("database: postgrse://me:secret@db/x", &[], &[]);
+        let wrong = collect("database: postgrse://me:hunter2@db/x", &[], &[]);
         let told = wrong.unwrap_err().to_string();
-        assert!(!told.contains("secret"), "{told}");
-        let right = collect("database: postgres://me:secret@db/x", &[], &[]).unwrap();
-        assert!(!format!("{right:?}").contains("secret"));
+        assert!(!told.contains("hunter2"), "{told}");
+        let right = collect("database: postgres://me:hunter2@db/x", &[], &[]).unwrap();
+        assert!(!format!("{right:?}").contains("hunter2"));
     }
 
     #[test]

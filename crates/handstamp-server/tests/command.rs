@@ -105,10 +105,13 @@ fn one_line_says_that_it_is_ready_and_where() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(handstamp(folder.path(), &["serve", "--port", "0"]));
     let line = server.ready.clone();
+    let newest = handstamp_server::cdi::SPOKEN.last().unwrap();
     let start = concat!("handstamp ", env!("CARGO_PKG_VERSION"), " ready at http://");
     assert!(
         line.starts_with(start)
-            && line.ends_with("; database sqlite:handstamp.db; core protocol 1.0 to 5.6\n"),
+            && line.ends_with(&format!(
+                "; database sqlite:handstamp.db; core protocol 1.0 to {newest}\n"
+            )),
         "{line}"
     );
     assert!(exchange(server.connect(), &get("/hello")).ends_with("\r\n\r\nHello\n"));
@@ -379,5 +382,46 @@ fn logs_are_one_json_object_a_line_if_asked_for() {
     for line in log.lines() {
         let entry: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(entry["level"], "INFO", "{line}");
+    }
+}
+
+/// By the socket's address, whatever a header says of it.
+#[test]
+fn addresses_are_let_in_or_not_by_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    for (allow, deny, status) in [
+        (r"127\.0\.0\.1", "", "200 OK"),
+        (r"10\..*|127\..*", r"192\.168\..*", "200 OK"),
+        ("", r"10\..*", "200 OK"),
+        (r"10\..*", "", "403 Forbidden"),
+        ("", r"127\.0\.0\.1", "403 Forbidden"),
+        (r"127\..*", r".*\.1", "403 Forbidden"),
+        // The whole address, not a part of it.
+        (r"127\.", "", "403 Forbidden"),
+    ] {
+        let mut command = handstamp(
+            folder.path(),
+            &["serve", "--host", "127.0.0.1", "--port", "0"],
+        );
+        command
+            .env("IP_ALLOW_REGEX", allow)
+            .env("IP_DENY_REGEX", deny);
+        let server = Server::start(command);
+        for forwarded in ["10.0.0.1", "127.0.0.1"] {
+            let headers = format!("\r\nX-Forwarded-For: {forwarded}\r\nForwarded: for={forwarded}");
+            for path in ["/hello", "/recipe/session/user?userId=u", "/nowhere"] {
+                let request = get(path).replacen("\r\n", &format!("{headers}\r\n"), 1);
+                let reply = exchange(server.connect(), &request);
+                let expected = match (status, path) {
+                    ("200 OK", "/nowhere") => "404 Not Found",
+                    _ => status,
+                };
+                let start = format!("HTTP/1.1 {expected}\r\n");
+                assert!(reply.starts_with(&start), "{allow} {deny} {path}: {reply}");
+                if status.starts_with("403") {
+                    assert!(reply.ends_with("\r\n\r\n"), "nothing is told: {reply}");
+                }
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::id::HandleOrder;
 use crate::jws::Algorithm;
 use crate::keys::KeyLife;
 use crate::token::access;
@@ -19,6 +20,7 @@ pub struct Config {
     access_token_jitter: f64,
     cookie_access_token_bytes: usize,
     session_data_bytes: usize,
+    handle_order: HandleOrder,
 }
 
 impl Default for Config {
@@ -34,6 +36,7 @@ impl Default for Config {
             access_token_jitter: 0.0,
             cookie_access_token_bytes: 4096,
             session_data_bytes: 1024 * 1024,
+            handle_order: HandleOrder::Time,
         }
     }
 }
@@ -96,6 +99,12 @@ impl Config {
     #[must_use]
     pub fn session_data_bytes(&self) -> usize {
         self.session_data_bytes
+    }
+
+    /// How new session handles follow each other. Default: in time.
+    #[must_use]
+    pub fn handle_order(&self) -> HandleOrder {
+        self.handle_order
     }
 
     pub(crate) fn key_life(&self) -> KeyLife {
@@ -170,7 +179,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// See [`Config::signing_key_interval`]. At least an hour.
+    /// See [`Config::signing_key_interval`]. At least 1 s.
     pub fn signing_key_interval(mut self, interval: Duration) -> Self {
         self.0.signing_key_interval = interval;
         self
@@ -194,6 +203,12 @@ impl ConfigBuilder {
         self
     }
 
+    /// See [`Config::handle_order`].
+    pub fn handle_order(mut self, order: HandleOrder) -> Self {
+        self.0.handle_order = order;
+        self
+    }
+
     /// See [`Config::session_data_bytes`]. At least 2, for `{}`.
     pub fn session_data_bytes(mut self, bytes: usize) -> Self {
         self.0.session_data_bytes = bytes;
@@ -206,7 +221,7 @@ impl ConfigBuilder {
     /// Names the first setting that does not fit.
     pub fn build(self) -> Result<Config, ConfigError> {
         let Self(config) = self;
-        let (second, hour) = (Duration::from_secs(1), Duration::from_hours(1));
+        let second = Duration::from_secs(1);
         let access = config.access_token_validity;
         if !(second..=second * 86_400_000).contains(&access) {
             return Err(ConfigError::new(
@@ -237,11 +252,11 @@ impl ConfigBuilder {
                 "from 0 s to 300 s",
             ));
         }
-        if config.signing_key_interval < hour {
+        if config.signing_key_interval < second {
             return Err(ConfigError::new(
                 "signing_key_interval",
                 config.signing_key_interval,
-                "at least 1 h",
+                "at least 1 s",
             ));
         }
         if !(0.0..=0.25).contains(&config.access_token_jitter) {
@@ -302,7 +317,7 @@ mod tests {
             ),
             (Config::builder().grace_window(second * 301), "grace_window"),
             (
-                Config::builder().signing_key_interval(second),
+                Config::builder().signing_key_interval(second / 2),
                 "signing_key_interval",
             ),
             (

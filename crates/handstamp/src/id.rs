@@ -152,19 +152,24 @@ impl SessionHandle {
         Self { tenant, id }
     }
 
-    /// A new handle, ordered in time (UUID version 7), so that a big table's index grows at one edge.
+    /// A new handle.
     pub(crate) fn generate(
         tenant: TenantId,
+        order: HandleOrder,
         now: UnixMillis,
         entropy: &dyn Entropy,
     ) -> Result<Self, EntropyError> {
-        let mut random = [0; 10];
+        let mut random = [0; 16];
         entropy.fill(&mut random)?;
-        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
-        Ok(Self::new(
-            tenant,
-            uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid(),
-        ))
+        let built = match order {
+            HandleOrder::Time => {
+                let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+                let [rest @ .., _, _, _, _, _, _] = random;
+                uuid::Builder::from_unix_timestamp_millis(millis, &rest)
+            }
+            HandleOrder::Random => uuid::Builder::from_random_bytes(random),
+        };
+        Ok(Self::new(tenant, built.into_uuid()))
     }
 
     /// The tenant the session belongs to.
@@ -178,6 +183,16 @@ impl SessionHandle {
     pub fn id(&self) -> Uuid {
         self.id
     }
+}
+
+/// How new session handles follow each other. Those of either kind live side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum HandleOrder {
+    /// In time (UUID version 7), so that a big table's index grows at one edge and the rest of it can rest.
+    #[default]
+    Time,
+    /// By chance (UUID version 4), so that databases that shard by ranges of keys have no hot shard.
+    Random,
 }
 
 impl fmt::Display for SessionHandle {

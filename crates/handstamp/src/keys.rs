@@ -68,6 +68,11 @@ pub(crate) struct KeyLife {
 }
 
 impl KeyLife {
+    /// How long a new key is known before it signs: [`OVERLAP`], or less where keys follow each other fast.
+    pub(crate) fn overlap(self) -> Duration {
+        OVERLAP.min(self.interval / 5)
+    }
+
     /// How long a dynamic key verifies: the tokens of its last moment have to run out, with as much again to spare.
     pub(crate) fn lifetime(self) -> Duration {
         self.interval
@@ -81,6 +86,8 @@ pub(crate) struct KeyRing {
     /// Dynamic ones first, newest first.
     signing: Vec<Arc<RingKey>>,
     refresh: RefreshKey,
+    /// Whether the store has keys that verify nothing any more.
+    pub(crate) has_dead: bool,
 }
 
 /// What a look at the store found missing.
@@ -147,7 +154,12 @@ impl KeyRing {
                 Reverse((key.created_at, key.generation)),
             )
         });
-        let ring = Self { signing, refresh };
+        let stored_to_sign = stored.iter().filter(|key| key.kind != KeyKind::Refresh);
+        let ring = Self {
+            has_dead: stored_to_sign.count() > signing.len(),
+            signing,
+            refresh,
+        };
         if ring.is_due(need, now, life) {
             return Ok(Err(missing(need)));
         }
@@ -155,14 +167,15 @@ impl KeyRing {
     }
 
     /// Whether a key of that kind has to be made: there is none, or the newest dynamic one needs a successor, which is from
-    /// [`OVERLAP`] before it stops signing.
+    /// [`KeyLife::overlap`] before it stops signing.
     pub(crate) fn is_due(&self, kind: KeyKind, now: UnixMillis, life: KeyLife) -> bool {
         let newest = self.of_kind(kind).next();
         match kind {
             KeyKind::Refresh => false,
             KeyKind::Static(_) => newest.is_none(),
-            KeyKind::Dynamic(_) => newest
-                .is_none_or(|newest| now.plus(OVERLAP) > newest.created_at.plus(life.interval)),
+            KeyKind::Dynamic(_) => newest.is_none_or(|newest| {
+                now.plus(life.overlap()) > newest.created_at.plus(life.interval)
+            }),
         }
     }
 
@@ -184,7 +197,9 @@ impl KeyRing {
         }
         let signs = |key: &RingKey| now < key.created_at.plus(life.interval);
         match second {
-            Some(second) if now < newest.created_at.plus(OVERLAP) && signs(second) => Some(second),
+            Some(second) if now < newest.created_at.plus(life.overlap()) && signs(second) => {
+                Some(second)
+            }
             _ => Some(newest).filter(|newest| signs(newest)),
         }
     }

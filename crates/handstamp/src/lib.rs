@@ -22,5 +22,5 @@ pub mod token;
 
 pub use config::Config;
 pub use engine::{Engine, Error, Failure, Parts};
-pub use id::{AppId, Invalid, SessionHandle, TenantId, UserId};
+pub use id::{AppId, HandleOrder, Invalid, SessionHandle, TenantId, UserId};
 pub use json::JsonObject;

@@ -113,8 +113,9 @@ where
         tenant: call.tenant.clone(),
         ..ask
     };
-    let issued = cdi.engine.create(ask).await?;
+    // First, so that nothing is written when there are none.
     let keys = K::of(&cdi.engine, &cdi.app, cdi.static_keys).await?;
+    let issued = cdi.engine.create(ask).await?;
     Reply::json(&Res::render((issued, keys), cdi))
 }
 
@@ -137,8 +138,8 @@ where
         check_storage: ask.check_storage,
         policy: ask.policy,
     };
-    let verification = cdi.engine.verify(&ask).await?;
     let keys = K::of(&cdi.engine, &cdi.app, cdi.static_keys).await?;
+    let verification = cdi.engine.verify(&ask).await?;
     Reply::json(&Res::render((verification, keys), cdi))
 }
 

@@ -28,6 +28,8 @@ struct Entry {
     method: Method,
     handler: Handler,
     public_only: bool,
+    /// Whether it is asked about tenants that there are not, too.
+    any_tenant: bool,
 }
 
 impl Operations {
@@ -46,6 +48,7 @@ impl Operations {
             handler: boxed(method.clone(), path, handler),
             method,
             public_only: false,
+            any_tenant: false,
         });
         self
     }
@@ -87,6 +90,12 @@ impl Operations {
         self
     }
 
+    /// The same, but `method` on `path`, which must be there, can be asked about tenants that there are not, too.
+    pub(super) fn for_any_tenant(mut self, method: &Method, path: &'static str) -> Self {
+        self.entry(method, path, "open").any_tenant = true;
+        self
+    }
+
     /// The same, but paths match whatever their case, and with a slash at their end as well.
     pub(super) fn with_forgiving_paths(self) -> Self {
         Self {
@@ -118,6 +127,10 @@ impl Operations {
         self.entries.keys().copied()
     }
 
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.entries.contains_key(path)
+    }
+
     pub(super) fn knows_tenants(&self) -> bool {
         self.tenants
     }
@@ -129,7 +142,7 @@ impl Operations {
         path: &str,
         exact: bool,
         tenant: &TenantId,
-    ) -> Result<&(dyn Fn(Call) -> Running + Send + Sync), Refusal> {
+    ) -> Result<Found<'_>, Refusal> {
         let entries = self.entries.get(path).ok_or(Refusal::NotFound)?;
         if !exact && !self.forgiving {
             return Err(Refusal::NotFound);
@@ -139,8 +152,18 @@ impl Operations {
         if entry.public_only && *tenant != TenantId::PUBLIC {
             return Err(Refusal::PublicTenantOnly);
         }
-        Ok(&*entry.handler)
+        Ok(Found {
+            run: &*entry.handler,
+            any_tenant: entry.any_tenant,
+        })
     }
+}
+
+/// An operation.
+pub(super) struct Found<'o> {
+    pub(super) run: &'o (dyn Fn(Call) -> Running + Send + Sync),
+    /// Whether it is asked about tenants that there are not, too.
+    pub(super) any_tenant: bool,
 }
 
 fn boxed<H, F>(method: Method, path: &'static str, handler: H) -> Handler

@@ -16,7 +16,7 @@ pub(super) enum Status {
     #[serde(rename = "NOT ALLOWED")]
     NotAllowed,
     #[serde(rename = "NOT_ALLOWED")]
-    NotAllowedEither,
+    NotAllowedInOneWord,
     #[serde(rename = "UNAUTHORISED")]
     Unauthorised,
     #[serde(rename = "TRY_REFRESH_TOKEN")]

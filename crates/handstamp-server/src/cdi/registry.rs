@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use super::Cdi;
 use super::reply::Refusal;
-use crate::settings::ServerConfig;
+use crate::settings::{Scope, ServerConfig};
 
 /// How soon an unknown app or tenant is looked for in the store again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -180,13 +180,23 @@ impl Registry {
         self.load().await?;
         let apps = self.apps();
         let before = apps.get(app).and_then(|app| app.tenants.get(tenant));
+        let of_app = apps
+            .get(app)
+            .and_then(|app| app.tenants.get(&TenantId::PUBLIC))
+            .filter(|_| *tenant != TenantId::PUBLIC);
+        check_scopes(&said, of_app)?;
         let mut kept = before.cloned().unwrap_or_default();
         for (name, value) in said {
             match (kept.get_mut(&name), value) {
                 // Settings are changed one by one; null takes one away.
-                (Some(Value::Object(before)), Value::Object(said)) if name == "coreConfig" => {
-                    before.extend(said);
-                    before.retain(|_, value| !value.is_null());
+                (before, Value::Object(said)) if name == "coreConfig" => {
+                    let mut settings = match before {
+                        Some(Value::Object(before)) => std::mem::take(before),
+                        _ => Map::new(),
+                    };
+                    settings.extend(said);
+                    settings.retain(|_, value| !value.is_null());
+                    kept.insert(name, Value::Object(settings));
                 }
                 (_, value) => {
                     kept.insert(name, value);
@@ -243,9 +253,37 @@ impl Registry {
         let asked = self.asked.lock().await;
         self.load().await?;
         drop(asked);
+        let mut done = Ok(());
         for app in self.apps().values() {
-            app.cdi.engine.tend_keys().await?;
+            done = done.and(app.cdi.engine.tend_keys().await);
         }
-        Ok(())
+        done
     }
+}
+
+/// Refuses settings that would be kept and do nothing, where somebody may rely on them: those of the whole server, and for a
+/// tenant those that its app has otherwise.
+fn check_scopes(
+    said: &Map<String, Value>,
+    of_app: Option<&Map<String, Value>>,
+) -> Result<(), Refusal> {
+    let Some(Value::Object(settings)) = said.get("coreConfig") else {
+        return Ok(());
+    };
+    let refused = |name: &str, why: &str| {
+        Err(Refusal::bad_request(format!(
+            "Invalid core config: setting `{name}` can be set {why}"
+        )))
+    };
+    for (name, value) in settings.iter().filter(|(_, value)| !value.is_null()) {
+        let in_app = of_app.map(|app| app.get("coreConfig").and_then(|own| own.get(name)));
+        match Scope::of(name) {
+            Scope::Server => return refused(name, "for the whole server only"),
+            Scope::App if in_app.is_some_and(|in_app| in_app != Some(value)) => {
+                return refused(name, "for the whole app only");
+            }
+            Scope::App | Scope::Nothing => {}
+        }
+    }
+    Ok(())
 }

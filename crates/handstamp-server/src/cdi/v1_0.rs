@@ -13,11 +13,11 @@ mod replies;
 mod requests;
 
 pub(super) use parts::{Issue, KeyInfo, TokenInfo};
-use replies::Deleted;
 pub(super) use replies::{
     ConfigPath, Created, DataReply, Handshake, Mode, RefreshReply, Stolen, UserSessions,
-    VerifyReply, Written, try_refresh_text, unauthorised_text,
+    VerifyReply, Written, try_refresh_text, unauthorised_text, verify_refused_text,
 };
+use replies::{Deleted, NotYet, RemoveIsDelete};
 use requests::DeleteSession;
 pub(super) use requests::{CreateSession, PutData, RefreshSession, UserQuery, VerifySession, user};
 
@@ -58,6 +58,18 @@ pub(super) fn operations() -> Operations {
                 RefreshReply<Issue<Session, TokenInfo, Token>, Stolen>,
             >,
         )
+        .added(
+            Method::POST,
+            "/session/remove",
+            service::elsewhere::<RemoveIsDelete>,
+        )
+        .added(
+            Method::POST,
+            "/session/regenerate",
+            service::elsewhere::<NotYet>,
+        )
+        .added(Method::GET, "/jwt/data", service::elsewhere::<NotYet>)
+        .added(Method::PUT, "/jwt/data", service::elsewhere::<NotYet>)
         .added(Method::GET, "/session/data", data::read_data::<DataReply>)
         .added(
             Method::PUT,

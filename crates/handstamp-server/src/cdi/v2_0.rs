@@ -14,7 +14,7 @@ mod requests;
 
 use replies::DeleteIsPost;
 use replies::{Handshake, TokenInfo, Versions};
-pub(super) use replies::{PayloadReply, RegenerateReply, Revoked, SAME_SITE, SESSION_EXPIRED};
+pub(super) use replies::{PayloadReply, RegenerateReply, Revoked};
 pub(super) use requests::{
     CreateSession, PutPayload, RefreshSession, RegenerateSession, RemoveSession,
 };
@@ -39,8 +39,8 @@ pub(super) fn operations() -> Operations {
             "/session",
             service::elsewhere::<DeleteIsPost>,
         )
-        .added(
-            Method::POST,
+        .changed(
+            &Method::POST,
             "/session/remove",
             handlers::revoke::<RemoveSession, Revoked>,
         )
@@ -58,15 +58,19 @@ pub(super) fn operations() -> Operations {
             "/session/refresh",
             handlers::refresh::<RefreshSession, RefreshReply<Issue, Stolen>>,
         )
-        .added(
-            Method::POST,
+        .changed(
+            &Method::POST,
             "/session/regenerate",
             handlers::regenerate::<RegenerateSession, RegenerateReply<Session, TokenInfo>>,
         )
         .added(Method::GET, "/apiversion", service::versions::<Versions>)
-        .added(Method::GET, "/jwt/data", data::read_payload::<PayloadReply>)
-        .added(
-            Method::PUT,
+        .changed(
+            &Method::GET,
+            "/jwt/data",
+            data::read_payload::<PayloadReply>,
+        )
+        .changed(
+            &Method::PUT,
             "/jwt/data",
             data::write_payload::<PutPayload, Written>,
         )

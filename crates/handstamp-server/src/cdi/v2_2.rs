@@ -1,4 +1,5 @@
-//! Since 2.2 the cookies need not have a domain: without one they are for the application's own host.
+//! Since 2.2 the cookies need not have a domain: without one they are for the application's own host. What is not set is
+//! something else.
 
 use axum::http::Method;
 use handstamp::engine::PublicSigningKey;
@@ -10,6 +11,11 @@ use super::operations::Operations;
 use super::parts::{Kind, Session, Status, Token, WriteToken};
 use super::v1_0::{self, Created, KeyInfo, RefreshReply, Stolen, VerifyReply};
 use super::v2_0::{self, RegenerateReply};
+
+/// What cookies have as `SameSite` if nothing is set.
+const SAME_SITE: &str = "lax";
+/// What an application answers when a session is over if nothing is set.
+const SESSION_EXPIRED: u16 = 401;
 
 /// All that a client gets at creation and at each refresh.
 pub(super) type Issue = v1_0::Issue<Session, TokenInfo, TokenInfo>;
@@ -69,7 +75,7 @@ impl WriteToken for TokenInfo {
             },
             cookie_secure: cdi.cookies.secure,
             domain: cdi.cookies.domain.clone(),
-            same_site: v2_0::SAME_SITE,
+            same_site: cdi.cookies.same_site.unwrap_or(SAME_SITE),
         }
     }
 }
@@ -103,9 +109,12 @@ impl Render<PublicSigningKey> for Handshake {
             refresh_token_path: cdi.cookies.refresh_path.clone(),
             enable_anti_csrf: cdi.anti_csrf,
             access_token_blacklisting_enabled: cdi.blacklisting,
-            cookie_same_site: v2_0::SAME_SITE,
+            cookie_same_site: cdi.cookies.same_site.unwrap_or(SAME_SITE),
             id_refresh_token_path: cdi.cookies.access_path.clone(),
-            session_expired_status_code: v2_0::SESSION_EXPIRED,
+            session_expired_status_code: cdi
+                .cookies
+                .session_expired_status
+                .unwrap_or(SESSION_EXPIRED),
         }
     }
 }

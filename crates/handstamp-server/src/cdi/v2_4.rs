@@ -69,7 +69,7 @@ impl Render<Option<String>> for ConfigPath {
             status: if path.is_some() {
                 Status::Ok
             } else {
-                Status::NotAllowedEither
+                Status::NotAllowedInOneWord
             },
             path,
         }

@@ -81,14 +81,11 @@ impl From<PublishedKey> for ListedKey {
         const TEN_YEARS: Duration = Duration::from_hours(10 * 365 * 24);
         Self {
             public_key: key.public_key,
-            expiry_time: key
-                .expires_at
-                .min(if key.is_dynamic {
-                    key.expires_at
-                } else {
-                    key.created_at.plus(TEN_YEARS)
-                })
-                .as_millis(),
+            expiry_time: if key.is_dynamic {
+                key.expires_at.as_millis()
+            } else {
+                key.created_at.plus(TEN_YEARS).as_millis()
+            },
             created_at: key.created_at.as_millis(),
         }
     }

@@ -85,6 +85,7 @@ pub(super) fn operations() -> Operations {
             "/recipe/multitenancy/tenant",
             tenants::tenant::<Recipes>,
         )
+        .for_any_tenant(&Method::GET, "/recipe/multitenancy/tenant")
         .added(
             Method::POST,
             "/recipe/multitenancy/tenant/remove",

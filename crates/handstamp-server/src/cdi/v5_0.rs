@@ -53,6 +53,7 @@ pub(super) fn operations() -> Operations {
             "/recipe/multitenancy/tenant/v2",
             tenants::tenant::<Factors>,
         )
+        .for_any_tenant(&Method::GET, "/recipe/multitenancy/tenant/v2")
         .added(
             Method::GET,
             "/recipe/multitenancy/tenant/list/v2",

@@ -98,6 +98,11 @@ pub(super) const EPOCHS: &[Epoch] = &[
     (version(5, 6), v5_6::operations),
 ];
 
+/// The versions that changed something, oldest first: each is like those after it up to the next.
+pub fn epochs() -> impl Iterator<Item = Version> {
+    EPOCHS.iter().map(|(first, _)| *first)
+}
+
 /// Paths that began with one of these before all paths began with `/recipe`.
 pub(super) const LEGACY: &[&str] = &["session", "handshake", "jwt", "config", "devproductionmode"];
 
@@ -123,27 +128,29 @@ impl Allowed {
         self.offered().last().unwrap_or(OLDEST)
     }
 
-    /// The version that a request means. `needed` says whether what it asks for differs between versions at all.
-    pub(super) fn meant(
+    /// The version that a request names, within the bounds; or what it means without a word.
+    pub(super) fn named(
         self,
         header: Option<&[u8]>,
         is_legacy: bool,
-        needed: bool,
-    ) -> Result<Version, Refusal> {
+    ) -> Result<Named<'_>, Refusal> {
         let Some(text) = header else {
             let version = if is_legacy { OLDEST } else { self.newest() };
-            return self.bounded(version, &version.to_string());
+            self.bounded(version, &version.to_string())?;
+            return Ok(Named {
+                version,
+                unspoken: None,
+            });
         };
         let (version, text) = read(text).ok_or_else(Refusal::bad_version)?;
         self.bounded(version, text)?;
-        match Version::spoken(text) {
-            Some(version) => Ok(version),
-            None if needed => Err(Refusal::unsupported(text)),
-            None => Ok(self.newest()),
-        }
+        Ok(Named {
+            version,
+            unspoken: Some(text).filter(|text| Version::spoken(text).is_none()),
+        })
     }
 
-    fn bounded(self, version: Version, text: &str) -> Result<Version, Refusal> {
+    fn bounded(self, version: Version, text: &str) -> Result<(), Refusal> {
         if self.max.is_some_and(|max| version > max) {
             return Err(Refusal::unsupported(text));
         }
@@ -151,9 +158,16 @@ impl Allowed {
             Some(min) if version < min => Err(Refusal::bad_request(format!(
                 "cdi-version {text} is lower than the minimum allowed version {min}"
             ))),
-            _ => Ok(version),
+            _ => Ok(()),
         }
     }
+}
+
+/// The version that a request names. It need not be one that is spoken.
+pub(super) struct Named<'h> {
+    pub(super) version: Version,
+    /// How it was written, if that is none.
+    pub(super) unspoken: Option<&'h str>,
 }
 
 /// Reads numbers with dots between them. What comes after the second is of no account here, but makes another version of it.

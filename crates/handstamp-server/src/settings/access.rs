@@ -49,8 +49,18 @@ impl Access {
             return Err(read.invalid("supertokens_min_cdi_version", not_above));
         }
         let regex = |name| read.optional(name, "a regular expression", whole);
+        let mut keys = read.optional("api_keys", KEYS, keys)?.unwrap_or_default();
+        let secret = read.optional("supertokens_saas_secret", SECRET, |text| {
+            (text.len() >= 40).then(|| Secret::new(text.to_owned()))
+        })?;
+        if let Some(secret) = secret {
+            if keys.is_empty() {
+                return Err(read.invalid("supertokens_saas_secret", "unset without api_keys"));
+            }
+            keys.push(secret);
+        }
         Ok(Self {
-            keys: read.optional("api_keys", KEYS, keys)?.unwrap_or_default(),
+            keys,
             allow: regex("ip_allow_regex")?,
             deny: regex("ip_deny_regex")?,
             base_path: read
@@ -84,6 +94,7 @@ impl Access {
     }
 }
 
+const SECRET: &str = "40 or more characters";
 const KEYS: &str =
     "keys with commas between them, each 20 or more characters of A-Z, a-z, 0-9, = and -";
 
@@ -111,4 +122,26 @@ fn base_path(text: &str) -> Option<String> {
         format!("/{path}")
     };
     fits.then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_address_is_the_same_by_any_socket() {
+        let access = Access {
+            allow: whole(r"127\.0\.0\.1|::1"),
+            ..Access::default()
+        };
+        for (address, admitted) in [
+            ("127.0.0.1", true),
+            ("::ffff:127.0.0.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.2", false),
+            ("::127.0.0.1", false),
+        ] {
+            assert_eq!(access.admits(address.parse().ok()), admitted, "{address}");
+        }
+    }
 }

@@ -132,6 +132,11 @@ pub const SETTINGS: &[Setting] = &[
         "keys, with commas between them, of which requests must bring one along; each 20 or more of A-Z, a-z, 0-9, = and -",
     ),
     used(
+        "supertokens_saas_secret",
+        "",
+        "one more API key, of 40 or more characters, beside api_keys",
+    ),
+    used(
         "ip_allow_regex",
         "",
         "requests are answered only if they come from an address that matches as a whole",
@@ -163,6 +168,16 @@ pub const SETTINGS: &[Setting] = &[
         "whether the session cookies are for https only; browsers insist, as the SDK sets SameSite=None",
     ),
     used(
+        "cookie_same_site",
+        "",
+        "what protocols up to 2.3 are told of cookies: none, lax or strict; unset, none up to 2.1 and lax since",
+    ),
+    used(
+        "session_expired_status_code",
+        "",
+        "what protocols up to 2.3 are told to answer when a session is over, from 400 to 599; unset, 440 up to 2.1 and 401 since",
+    ),
+    used(
         "access_token_path",
         "/",
         "the path of the access token's cookie",
@@ -181,6 +196,11 @@ pub const SETTINGS: &[Setting] = &[
         "session_data_limit",
         "1048576",
         "bytes of JSON that a session's data may have",
+    ),
+    used(
+        "session_handle_order",
+        "time",
+        "how new session handles follow each other: time (UUID version 7), or random (4) for databases that shard by key range",
     ),
     used(
         "shutdown_timeout",
@@ -210,6 +230,18 @@ pub const SETTINGS: &[Setting] = &[
         "a log file of the old core; handstamp logs to standard error",
     ),
     relic("disable_telemetry", "handstamp sends nothing to anybody"),
+    relic(
+        "supertokens_default_cdi_version",
+        "superseded by supertokens_max_cdi_version",
+    ),
+    relic(
+        "supertokens_saas_load_only_cud",
+        "handstamp knows apps and tenants, and no connection URI domains",
+    ),
+    relic(
+        "webserver_https_enabled",
+        "handstamp speaks HTTP; TLS ends before it",
+    ),
 ];
 
 /// What an app can have of its own.
@@ -224,6 +256,20 @@ pub(super) const PER_APP: &[&str] = &[
     "signing_algorithm",
     "access_token_signing_key_dynamic",
     "access_token_signing_key_update_interval",
+];
+
+/// What other recipes of the old core are set by, by the beginning of the names.
+pub(super) const OTHER_RECIPES: &[&str] = &[
+    "argon2_",
+    "bcrypt_",
+    "bulk_migration_",
+    "email_verification_",
+    "firebase_",
+    "oauth_",
+    "password_",
+    "passwordless_",
+    "totp_",
+    "webauthn_",
 ];
 
 /// Databases of the old core, by the beginning of their settings' names.

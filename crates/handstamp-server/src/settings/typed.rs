@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use handstamp::Config;
 use handstamp::jws::Algorithm;
+use handstamp::{Config, HandleOrder};
 use serde_json::{Map, Value};
 use tracing::level_filters::LevelFilter;
 
@@ -29,7 +29,7 @@ pub struct ServerConfig {
     pub auto_migrate: bool,
     /// What the engine goes by.
     pub engine: Config,
-    /// Whether sessions of protocol 1.0 have anti-CSRF tokens.
+    /// Whether sessions of protocols up to 2.5 have anti-CSRF tokens.
     pub anti_csrf: bool,
     /// Whether verification asks the database if the session still exists.
     pub blacklisting: bool,
@@ -39,7 +39,7 @@ pub struct ServerConfig {
     pub recent_reuse: RecentReuse,
     /// Who may ask, and in which versions.
     pub access: Access,
-    /// What clients of protocol 1.0 are told of cookies.
+    /// What clients of protocols up to 2.3 are told of cookies.
     pub cookies: Cookies,
     /// How long requests in flight get to finish at a shutdown.
     pub shutdown_timeout: Duration,
@@ -76,6 +76,10 @@ pub struct Cookies {
     pub domain: Option<String>,
     /// For https only.
     pub secure: bool,
+    /// What they have as `SameSite`; each protocol has its own default.
+    pub same_site: Option<&'static str>,
+    /// What an application answers when a session is over; each protocol has its own default.
+    pub session_expired_status: Option<u16>,
     /// The path of the access token's cookie.
     pub access_path: String,
     /// The path of the refresh token's cookie.
@@ -207,6 +211,15 @@ impl TryFrom<&Settings> for ServerConfig {
                     (fits && !text.is_empty()).then(|| text.to_owned())
                 })?,
                 secure: read.flag("cookie_secure")?,
+                same_site: read.optional("cookie_same_site", "none, lax or strict", |text| {
+                    let mut all = ["none", "lax", "strict"].into_iter();
+                    all.find(|known| known.eq_ignore_ascii_case(text))
+                })?,
+                session_expired_status: read.optional(
+                    "session_expired_status_code",
+                    "a number from 400 to 599",
+                    |text| text.parse().ok().filter(|code| (400..600).contains(code)),
+                )?,
                 access_path: read.path("access_token_path")?,
                 refresh_path: read.path("refresh_api_path")?,
             },
@@ -253,6 +266,15 @@ fn engine(read: &Reader<'_>) -> Result<Config, SettingsError> {
         )?)
         .cookie_access_token_bytes(read.whole("access_token_cookie_limit")?)
         .session_data_bytes(read.whole("session_data_limit")?)
+        .handle_order(read.required(
+            "session_handle_order",
+            "time or random",
+            |text| match text {
+                "time" => Some(HandleOrder::Time),
+                "random" => Some(HandleOrder::Random),
+                _ => None,
+            },
+        )?)
         .build();
     config.map_err(|error| {
         let name = match error.setting() {

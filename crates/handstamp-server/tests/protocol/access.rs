@@ -43,6 +43,20 @@ async fn a_key_opens_what_is_not_open_anyway() {
 }
 
 #[tokio::test]
+async fn a_secret_is_one_more_key() {
+    let secret = "not-of-the-letters:of:keys:but-of-40-and-more";
+    let settings = [("api_keys", KEY), ("supertokens_saas_secret", secret)];
+    let server = Server::with(&settings).await;
+    for (key, status) in [(KEY, 200), (secret, 200), (&secret[1..], 401)] {
+        for place in ["", "/appid-public", "/public"] {
+            let ask = format!("GET {place}/telemetry");
+            let answer = server.send(&ask, &[("api-key", key)], None).await;
+            assert_eq!(answer.status, status, "{place}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_is_not_known_was_not_allowed() {
     for rule in ["ip_allow_regex", "ip_deny_regex"] {
         let server = Server::with(&[(rule, "127\\.0\\.0\\.1")]).await;

@@ -59,13 +59,17 @@ impl Server {
     }
 
     async fn send(&self, ask: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        self.send_raw(ask, headers, Body::from(body)).await
+    }
+
+    async fn send_raw(&self, ask: &str, headers: &[(&str, &str)], body: Body) -> Answer {
         let (method, path) = ask.split_once(' ').unwrap();
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let body = body.map(ToString::to_string).unwrap_or_default();
-        let request = request.body(Body::from(body)).unwrap();
+        let request = request.body(body).unwrap();
         let response = self.0.clone().oneshot(request).await.unwrap();
         let status = response.status();
         let header = |name| {
@@ -435,6 +439,8 @@ async fn a_session_passes_through_all_versions_and_back() {
 }
 
 mod access;
+mod bad_input;
+mod eager;
 mod goldens;
 mod tenants;
 mod versions;

@@ -78,8 +78,13 @@ impl Engine {
             .absolute_lifetime()
             .map_or(UnixMillis::MAX, |lifetime| now.plus(lifetime));
         let view = SessionView {
-            handle: SessionHandle::generate(ask.tenant, now, &*self.inner.parts.entropy)
-                .map_err(Failure::from)?,
+            handle: SessionHandle::generate(
+                ask.tenant,
+                config.handle_order(),
+                now,
+                &*self.inner.parts.entropy,
+            )
+            .map_err(Failure::from)?,
             user_id: ask.user_id,
             jwt_payload: ask.jwt_payload,
         };
@@ -111,7 +116,7 @@ impl Engine {
         let (written, access) = tokio::join!(write, async { self.mint(&ring, &claims, form) });
         match written? {
             Guarded::Written => {}
-            // 74 random bits met the same millisecond twice, or the randomness is broken: say so, never overwrite.
+            // 74 random bits or more were the same twice, or the randomness is broken: say so, never overwrite.
             Guarded::Lost => return Err(Failure::contended("session handle").into()),
         }
         Ok(Issued {
@@ -158,5 +163,5 @@ impl Engine {
     }
 }
 
-/// The cookie that access tokens of protocol 1.0 travel in.
+/// The cookie that access tokens travel in up to protocol 2.15, and mostly since.
 const ACCESS_TOKEN_COOKIE: &str = "sAccessToken";

@@ -7,7 +7,6 @@ use crate::clock::UnixMillis;
 use crate::id::AppId;
 use crate::json::JsonObject;
 use crate::jws::{Algorithm, Jwk};
-use crate::keys::OVERLAP;
 use crate::storage::KeyKind;
 use crate::token::Secret;
 use crate::token::access;
@@ -80,7 +79,7 @@ impl Engine {
         )?)
     }
 
-    /// The keys that tokens may be signed by now, the next one included.
+    /// The keys that tokens may be signed by now, the next ones included. What is missing is made.
     ///
     /// # Errors
     /// When the store or the keys fail.
@@ -90,6 +89,12 @@ impl Engine {
             config.key_life(),
             KeyKind::Dynamic(config.signing_algorithm()),
         );
+        // Whoever keeps what is published is to know the keys as well that are used now and then only: static ones, and those
+        // of RSA, which sign older forms of tokens and other JWTs whatever is set.
+        self.ring(app, KeyKind::Static(Algorithm::Rs256)).await?;
+        self.ring(app, KeyKind::Static(config.signing_algorithm()))
+            .await?;
+        self.ring(app, KeyKind::Dynamic(Algorithm::Rs256)).await?;
         let ring = self.ring(app, dynamic).await?;
         let now = self.now();
         let keys: Vec<_> = ring
@@ -116,7 +121,10 @@ impl Engine {
             dynamic.map(|key| key.created_at).max()
         };
         let first_due = Algorithm::ALL.into_iter().filter_map(newest).min();
-        let next_made = first_due.unwrap_or(now).plus(life.interval).minus(OVERLAP);
+        let next_made = first_due
+            .unwrap_or(now)
+            .plus(life.interval)
+            .minus(life.overlap());
         Ok(KeySet {
             keys,
             max_age: next_made.since(now).max(Duration::from_secs(1)),

@@ -1,17 +1,18 @@
 //! Change what access tokens say of a session.
 
+use super::verify::Used;
 use super::{AccessToken, Engine, Error, Failure, Form, SessionView};
 use crate::id::{AppId, SessionHandle};
 use crate::json::JsonObject;
 use crate::session::Session;
-use crate::token::access::{self, AccessClaims, TokenFormat};
+use crate::token::access::{AccessClaims, TokenFormat};
 
 /// An access token that is to say something else.
 #[derive(Clone)]
 pub struct Regenerate<'a> {
     /// In which app.
     pub app: AppId,
-    /// The token's text. The caller has verified it: neither signature nor expiry are looked at.
+    /// The token's text. It may have run out since the caller verified it.
     pub token: &'a str,
     /// The new payload; the stored one if there is none.
     pub jwt_payload: Option<JsonObject>,
@@ -37,7 +38,7 @@ pub enum Regenerated {
         /// A token that says so, with the end of the one it is made from; none if that has run out.
         access: Option<AccessToken>,
     },
-    /// There is no such session that is alive, or the text is not a token.
+    /// There is no such session that is alive, or the text is not a token that was made here.
     NoSession,
 }
 
@@ -80,18 +81,23 @@ impl Engine {
     /// [`Error::Invalid`] when the payload is too large; [`Error::ProtectedClaim`] also when it is the stored payload that the
     /// token cannot say; [`Error::Failure`] when the store or the keys fail.
     pub async fn regenerate(&self, ask: Regenerate<'_>) -> Result<Regenerated, Error> {
-        let Ok((claims, format)) = access::read_unchecked(ask.token) else {
+        let Ok(Used { claims, format, .. }) = self.open(&ask.app, ask.token).await? else {
             return Ok(Regenerated::NoSession);
         };
         if let Some(payload) = &ask.jwt_payload {
             Self::check_payload(payload, format)?;
         }
-        let session = self.session(&ask.app, &claims.handle).await?;
-        // Nobody has checked the text here, so nothing is signed that only the text says: not whose the session is, nor an end
-        // that no token could have.
-        let Some(session) = session.filter(|session| session.user_id == claims.user_id) else {
+        let Some(session) = self.session(&ask.app, &claims.handle).await? else {
             return Ok(Regenerated::NoSession);
         };
+        let form = Form {
+            format,
+            static_key: session.static_key,
+        };
+        // Before anything is written, so that what cannot be signed is not kept either.
+        let ring = self
+            .ring(&ask.app, self.key_kind(form.format, form.static_key))
+            .await?;
         let payload = match ask.jwt_payload {
             Some(payload) => {
                 let now = self.now();
@@ -108,11 +114,10 @@ impl Engine {
             None => session.jwt_payload,
         };
         let now = self.now();
-        let latest = now.plus(self.config().access_token_validity());
         let claims = AccessClaims {
             payload,
             created_at: now,
-            expires_at: claims.expires_at.min(latest).min(session.ends_at),
+            expires_at: claims.expires_at.min(session.ends_at),
             ..claims
         };
         let view = SessionView {
@@ -126,13 +131,6 @@ impl Engine {
                 access: None,
             });
         }
-        let form = Form {
-            format,
-            static_key: session.static_key,
-        };
-        let ring = self
-            .ring(&ask.app, self.key_kind(form.format, form.static_key))
-            .await?;
         let access = self.mint(&ring, &claims, form)?;
         Ok(Regenerated::Done {
             session: view,

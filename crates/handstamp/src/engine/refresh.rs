@@ -1,7 +1,6 @@
 //! Renew a session: the decision is [`crate::rotation::decide`], the effect one guarded write.
 
 use std::fmt;
-
 use std::time::Duration;
 
 use super::{AntiCsrf, Engine, Failure, Form, Issued, SessionView, claims};
@@ -154,9 +153,6 @@ impl Engine {
             let Some(session) = session.filter(|session| session.is_alive(now)) else {
                 return Ok(Refreshed::Unauthorised(RefreshRefused::NoSession));
             };
-            if !ask.format.allows(&session.jwt_payload) {
-                return Ok(Refreshed::Unauthorised(RefreshRefused::ProtectedClaim));
-            }
             let static_key = match ask.key {
                 KeyChoice::Keep => session.static_key,
                 KeyChoice::Dynamic => false,
@@ -199,7 +195,14 @@ impl Turn<'_> {
         let presented = self.presented.presented();
         let window = self.engine.config().grace_window();
         let rotation = &self.session.rotation;
-        match decide(rotation, &presented, self.now, window, self.ask.policy) {
+        let decision = decide(rotation, &presented, self.now, window, self.ask.policy);
+        let issues = !matches!(decision, Decision::Superseded | Decision::Reuse(_));
+        if issues && !self.ask.format.allows(&self.session.jwt_payload) {
+            return Ok(Some(Refreshed::Unauthorised(
+                RefreshRefused::ProtectedClaim,
+            )));
+        }
+        match decision {
             Decision::RepeatChild { nonce, given_at } => {
                 let again = self.child_again(nonce)?;
                 self.issue(

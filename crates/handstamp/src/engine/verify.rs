@@ -111,8 +111,20 @@ pub enum TryRefresh {
 /// Why there is no session any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VerifyRefused {
-    /// It was revoked, or has ended.
+    /// It was revoked, or has ended, says the store, which was to be asked.
     NoSession,
+    /// The same, found when the use of the token was to confirm it.
+    NothingToConfirm,
+}
+
+impl VerifyRefused {
+    fn found_by(ask: &Verify<'_>) -> Self {
+        if ask.check_storage {
+            Self::NoSession
+        } else {
+            Self::NothingToConfirm
+        }
+    }
 }
 
 impl Engine {
@@ -147,7 +159,11 @@ impl Engine {
 
     /// Checks form and signature, and if no known key can have made that, looks for a newer one: another server may have made
     /// one since.
-    async fn open(&self, app: &AppId, token: &str) -> Result<Result<Used, Rejected>, Failure> {
+    pub(super) async fn open(
+        &self,
+        app: &AppId,
+        token: &str,
+    ) -> Result<Result<Used, Rejected>, Failure> {
         let ring = self.ring(app, KeyKind::Refresh).await?;
         let (now, life) = (self.now(), self.config().key_life());
         let open =
@@ -195,7 +211,7 @@ impl Engine {
             return self.replace(app, used, session).await;
         }
         match self.live_session(app, &used).await? {
-            None => Ok(Verification::Unauthorised(VerifyRefused::NoSession)),
+            None => Ok(Verification::Unauthorised(VerifyRefused::found_by(ask))),
             Some(session)
                 if session.rotation.current.hash == child
                     || (ask.check_storage && used.is_outdated_by(&session)) =>
@@ -269,7 +285,9 @@ impl Engine {
         let claims = AccessClaims {
             parent_hash: None,
             payload,
-            expires_at: now.plus(self.access_validity(None)?).min(session.ends_at),
+            expires_at: now
+                .plus(self.config().access_token_validity())
+                .min(session.ends_at),
             created_at: now,
             ..claims
         };
@@ -286,10 +304,10 @@ impl Engine {
 }
 
 /// An access token in use, its signature checked.
-struct Used {
-    claims: AccessClaims,
-    format: TokenFormat,
-    now: UnixMillis,
+pub(super) struct Used {
+    pub(super) claims: AccessClaims,
+    pub(super) format: TokenFormat,
+    pub(super) now: UnixMillis,
 }
 
 impl Used {

@@ -75,25 +75,36 @@ impl KeyRings {
             .map(Some)
     }
 
-    /// Makes the next signing keys if their time has come. For a timer, so that no request has to wait for it.
+    /// Reads the rings in use again, so that keys that other servers made are published here too, and makes the next signing
+    /// keys if their time has come. For a timer, so that no request has to wait for it. All are tended, whichever fail.
     pub(crate) async fn tend(&self, parts: &Parts, life: KeyLife) -> Result<(), Failure> {
         let held = self.rings.load_full();
-        for (app, ring) in held.iter() {
-            for kind in ring.kinds() {
-                let mut loading = self.loading.lock().await;
-                let now = parts.clock.now();
-                if self
-                    .held(app)
-                    .is_none_or(|ring| ring.is_due(kind, now, life))
-                {
-                    self.load(parts, app, life, kind, &mut loading).await?;
-                }
+        let mut done = Ok(());
+        for app in held.keys() {
+            let tended = self.tend_one(parts, app, life).await;
+            if let Err(why) = &tended {
+                tracing::warn!(%app, error = %why, "keys were not looked after");
             }
+            done = done.and(tended);
+        }
+        done
+    }
+
+    async fn tend_one(&self, parts: &Parts, app: &AppId, life: KeyLife) -> Result<(), Failure> {
+        let mut loading = self.loading.lock().await;
+        let mut ring = self
+            .load(parts, app, life, KeyKind::Refresh, &mut loading)
+            .await?;
+        for kind in ring.kinds() {
+            if ring.is_due(kind, parts.clock.now(), life) {
+                ring = self.load(parts, app, life, kind, &mut loading).await?;
+            }
+        }
+        drop(loading);
+        if ring.has_dead {
             let dead = parts.clock.now().minus(life.lifetime());
             let retired = parts.storage.retire_keys(app, dead).await?;
-            if retired > 0 {
-                tracing::info!(%app, retired, "old signing keys forgotten");
-            }
+            tracing::info!(%app, retired, "old signing keys forgotten");
         }
         Ok(())
     }

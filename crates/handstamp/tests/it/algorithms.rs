@@ -14,12 +14,12 @@ use handstamp::Config;
 use handstamp::engine::{KeySet, PublishedKey, TryRefresh, Verify};
 use handstamp::jws::{Algorithm, Jwk, KeySource as _, SigningKey, SystemKeySource};
 use handstamp::storage::KeyKind;
-use handstamp::token::access::{Rejected, TokenFormat, read_unchecked};
+use handstamp::token::access::{Rejected, TokenFormat};
 use jsonwebtoken::{DecodingKey, EncodingKey, crypto};
 
 use crate::support::{
-    APP, Client, HOUR, SECOND, START, World, create_as, jwt, kid_of, parts_of, refresh_as, renewed,
-    try_refresh, user, valid,
+    APP, Client, SECOND, World, create_as, jwt, kid_of, parts_of, refresh_as, renewed, try_refresh,
+    user, valid,
 };
 
 const JWTS: [TokenFormat; 3] = [TokenFormat::V3, TokenFormat::V4, TokenFormat::V5];
@@ -341,7 +341,10 @@ async fn another_algorithm_may_be_set_while_tokens_live() {
                     assert!(others_accept(token, find(&set, &kid_of(token))));
                     let _ = valid(engine.verify(&Verify::new(token)).await.unwrap());
                 }
-                assert_eq!(set.keys.len(), 2);
+                for algorithm in [from, to] {
+                    let mut keys = set.keys.iter().filter(|key| key.is_dynamic);
+                    assert!(keys.any(|key| key.algorithm == algorithm));
+                }
             }
         }
     }
@@ -386,27 +389,5 @@ async fn older_forms_are_signed_by_rsa_whatever_is_set() {
                 }
             }
         }
-    }
-}
-
-#[tokio::test]
-async fn a_token_is_read_unchecked_where_that_is_asked_for_only() {
-    let world = World::new(config(Algorithm::EdDsa));
-    let client = created(&world, TokenFormat::V4).await;
-    let (input, _) = client.access.rsplit_once('.').unwrap();
-    for (signature, readable) in [("AAAA", true), ("", true), ("a.b", false)] {
-        let token = format!("{input}.{signature}");
-        let read = read_unchecked(&token);
-        assert_eq!(read.is_ok(), readable);
-        if let Ok((claims, format)) = read {
-            assert_eq!(
-                (claims.expires_at, format),
-                (START.plus(HOUR), TokenFormat::V4)
-            );
-        }
-        assert!(matches!(
-            try_refresh(world.verify(&token).await),
-            TryRefresh::Rejected(_)
-        ));
     }
 }

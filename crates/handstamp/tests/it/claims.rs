@@ -93,7 +93,11 @@ impl Forge {
 
     async fn refuses(&self, token: &str, what: &str) {
         let why = try_refresh(self.world.verify(token).await);
-        assert_eq!(why, TryRefresh::Rejected(Rejected::Claims), "{what}");
+        assert_eq!(
+            why,
+            TryRefresh::Rejected(Rejected::Claims { lacks: None }),
+            "{what}"
+        );
     }
 }
 
@@ -218,7 +222,10 @@ async fn times_out_of_all_bounds_are_read_as_what_they_are() {
                 .await,
         );
         // Minus zero is a number, and no integer.
-        let refused = [TryRefresh::Expired, TryRefresh::Rejected(Rejected::Claims)];
+        let refused = [
+            TryRefresh::Expired,
+            TryRefresh::Rejected(Rejected::Claims { lacks: None }),
+        ];
         assert_eq!(why, refused[usize::from(ended == "-0")], "{ended}");
     }
     let now = START.as_millis();

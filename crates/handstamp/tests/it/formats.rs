@@ -7,7 +7,7 @@
 
 use handstamp::clock::{Clock as _, UnixMillis};
 use handstamp::engine::{
-    Create, RefreshRefused, Refreshed, Regenerate, Regenerated, TryRefresh, Verify,
+    Create, OnReuse, RefreshRefused, Refreshed, Regenerate, Regenerated, TryRefresh, Verify,
 };
 use handstamp::jws::Algorithm;
 use handstamp::storage::{KeyKind, Storage as _};
@@ -152,8 +152,8 @@ async fn a_known_header_comes_out_as_it_is_known() {
     assert!(client.access.starts_with(known));
 }
 
-fn format_of(token: &str) -> TokenFormat {
-    access::read_unchecked(token).unwrap().1
+async fn format_of(world: &World, token: &str) -> TokenFormat {
+    world.read_form(token).await.1
 }
 
 #[tokio::test]
@@ -162,16 +162,16 @@ async fn all_forms_live_side_by_side_and_change_at_a_refresh_only() {
     for from in ALL {
         for to in ALL {
             let first = created(&world, create_as(from)).await;
-            assert_eq!(format_of(&first.access), from);
+            assert_eq!(format_of(&world, &first.access).await, from);
             let _ = valid(world.verify_in_store(&first.access).await);
             let ask = refresh_as(&first.refresh, to);
             let second = Client::of(&renewed(world.engine.refresh(&ask).await.unwrap()));
-            assert_eq!(format_of(&second.access), to);
+            assert_eq!(format_of(&world, &second.access).await, to);
             // Its use confirms it: the replacement has the same form, and so has one for another payload.
             let replaced = valid(world.verify(&second.access).await)
                 .replacement
                 .unwrap();
-            assert_eq!(format_of(replaced.token.expose()), to);
+            assert_eq!(format_of(&world, replaced.token.expose()).await, to);
             let payload = json(r#"{"a":1}"#);
             assert!(
                 world
@@ -182,7 +182,7 @@ async fn all_forms_live_side_by_side_and_change_at_a_refresh_only() {
             );
             let again = valid(world.verify_in_store(replaced.token.expose()).await).replacement;
             let again = again.unwrap().token.expose().to_owned();
-            assert_eq!(format_of(&again), to);
+            assert_eq!(format_of(&world, &again).await, to);
             // The old one lives on until its end, and so does what it says.
             let seen = valid(world.verify(&first.access).await);
             assert_eq!(
@@ -229,7 +229,7 @@ async fn times_in_seconds_are_told_as_the_token_has_them() {
             .replacement
             .unwrap();
         assert_eq!((replaced.created_at, replaced.expires_at), expected(&world));
-        let said = access::read_unchecked(replaced.token.expose()).unwrap().0;
+        let said = world.read(replaced.token.expose()).await;
         assert_eq!(
             (replaced.created_at, replaced.expires_at),
             (said.created_at, said.expires_at)
@@ -425,7 +425,7 @@ async fn a_payload_written_for_an_older_form_does_not_get_into_a_jwt() {
             id: "d-1",
             key: &key,
         };
-        let mut claims = access::read_unchecked(&next.access).unwrap().0;
+        let mut claims = world.read(&next.access).await;
         claims.payload = foreign;
         assert!(access::mint(&claims, format, by).is_err());
         assert!(access::mint(&claims, V2, by).is_ok());
@@ -467,9 +467,13 @@ async fn altered(world: &World, format: TokenFormat, name: &str, value: Option<&
     )
 }
 
+fn lacks(name: &'static str) -> TryRefresh {
+    TryRefresh::Rejected(Rejected::Claims { lacks: Some(name) })
+}
+
 #[tokio::test]
 async fn every_member_is_needed_in_its_type() {
-    const CLAIMS_WHY: TryRefresh = TryRefresh::Rejected(Rejected::Claims);
+    const UNREADABLE: TryRefresh = TryRefresh::Rejected(Rejected::Claims { lacks: None });
     let world = world();
     let now = world.now().as_millis() / 1000;
     let good_hash = format!("\"{}\"", Hash1::of("x").to_hex());
@@ -502,14 +506,14 @@ async fn every_member_is_needed_in_its_type() {
                         .verify(&altered(&world, format, name, None).await)
                         .await
                 ),
-                CLAIMS_WHY,
+                lacks(name),
                 "{name} missing"
             );
             for value in values {
                 let token = altered(&world, format, name, Some(value)).await;
                 assert_eq!(
                     try_refresh(world.verify(&token).await),
-                    CLAIMS_WHY,
+                    lacks(name),
                     "{name} {value}"
                 );
             }
@@ -542,12 +546,12 @@ async fn every_member_is_needed_in_its_type() {
                 format!("{},{doubled}}}", &payload[..payload.len() - 1]),
             ] {
                 let why = try_refresh(world.verify(&jwt(&key, &header, &payload)).await);
-                assert_eq!(why, CLAIMS_WHY, "{payload}");
+                assert_eq!(why, UNREADABLE, "{payload}");
             }
         }
         for other in ["[]", "null", "", "{", "\u{0}"] {
             let why = try_refresh(world.verify(&jwt(&key, &header, other)).await);
-            assert_eq!(why, CLAIMS_WHY, "{other}");
+            assert_eq!(why, UNREADABLE, "{other}");
         }
     }
 }
@@ -562,7 +566,7 @@ async fn the_tenant_of_a_token_is_that_of_its_handle() {
                     .verify(&altered(&world, format, "tId", Some(tenant)).await)
                     .await,
             );
-            assert_eq!(why, TryRefresh::Rejected(Rejected::Claims));
+            assert_eq!(why, lacks("tId"));
         }
         let handle = format!("\"{}_t-1\"", "01890a5d-ac96-774b-bcce-b302099a8057");
         let why = try_refresh(
@@ -570,7 +574,7 @@ async fn the_tenant_of_a_token_is_that_of_its_handle() {
                 .verify(&altered(&world, format, "sessionHandle", Some(&handle)).await)
                 .await,
         );
-        assert_eq!(why, TryRefresh::Rejected(Rejected::Claims));
+        assert_eq!(why, lacks("tId"));
         let tenant = TenantId::parse("t-1").unwrap();
         let client = created(
             &world,
@@ -699,7 +703,7 @@ async fn a_jwt_in_a_cookie_is_measured_as_one() {
         let next = renewed(world.engine.refresh(&ask).await.unwrap())
             .access
             .token;
-        let claims = access::read_unchecked(&client.access).unwrap().0;
+        let claims = world.read(&client.access).await;
         let len = access::cookie_len(&claims, format, "name").unwrap();
         let real = "name".len() + next.expose().len();
         assert!((real..real + 32).contains(&len), "{len} for {real}");
@@ -744,7 +748,7 @@ async fn a_handle_of_a_tenant_is_kept_in_every_form() {
         else {
             panic!("not regenerated");
         };
-        assert_eq!(format_of(token.token.expose()), format);
+        assert_eq!(format_of(&world, token.token.expose()).await, format);
         let _ = valid(
             world
                 .engine
@@ -762,4 +766,41 @@ async fn a_handle_of_a_tenant_is_kept_in_every_form() {
         ));
     }
     assert!(world.clock.now() > START);
+}
+
+/// A payload that later forms cannot say keeps nobody from being caught.
+#[tokio::test]
+async fn theft_is_told_before_a_protected_claim() {
+    let world = World::without_grace();
+    let first = created(
+        &world,
+        Create {
+            jwt_payload: json(r#"{"sub":"me"}"#),
+            ..create_as(V2)
+        },
+    )
+    .await;
+    let next = Client::of(&renewed(
+        world
+            .engine
+            .refresh(&refresh_as(&first.refresh, V2))
+            .await
+            .unwrap(),
+    ));
+    let _ = valid(world.verify(&next.access).await);
+    for format in ALL {
+        let ask = handstamp::engine::Refresh {
+            on_reuse: OnReuse::Report,
+            ..refresh_as(&first.refresh, format)
+        };
+        let stolen = world.engine.refresh(&ask).await.unwrap();
+        assert!(matches!(stolen, Refreshed::Reuse { .. }));
+        if format > V2 {
+            let honest = world
+                .engine
+                .refresh(&refresh_as(&next.refresh, format))
+                .await;
+            assert_eq!(refused(honest.unwrap()), RefreshRefused::ProtectedClaim);
+        }
+    }
 }

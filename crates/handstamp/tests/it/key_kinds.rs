@@ -14,9 +14,9 @@ use handstamp::clock::UnixMillis;
 use handstamp::engine::{Create, KeyChoice, Refresh, Regenerate, Regenerated, Verify};
 use handstamp::jws::Algorithm;
 use handstamp::rotation::Policy;
-use handstamp::storage::KeyKind;
+use handstamp::storage::{Guarded, KeyKind, Storage as _, StoredKey};
 use handstamp::token::access::TokenFormat;
-use handstamp::{Config, Engine};
+use handstamp::{AppId, Config, Engine};
 
 use crate::support::{
     APP, Client, DAY, HOUR, MILLI, MINUTE, SECOND, START, World, create_as, kid_of, parts_of,
@@ -50,9 +50,108 @@ fn is_static(token: &str) -> bool {
     kid.starts_with("s-")
 }
 
+/// The ids of the dynamic keys of the engine's algorithm that are published.
 async fn ids(engine: &Engine) -> Vec<String> {
+    let algorithm = engine.config().signing_algorithm();
+    let keys = engine.key_set(&APP).await.unwrap().keys.into_iter();
+    keys.filter(|key| key.is_dynamic && key.algorithm == algorithm)
+        .map(|key| key.id)
+        .collect()
+}
+
+async fn all_ids(engine: &Engine) -> Vec<String> {
     let set = engine.key_set(&APP).await.unwrap();
     set.keys.into_iter().map(|key| key.id).collect()
+}
+
+#[tokio::test]
+async fn keys_for_now_and_then_are_published_before_they_sign() {
+    for algorithm in Algorithm::ALL {
+        let world = World::new(config(algorithm));
+        let before = world.engine.key_set(&APP).await.unwrap();
+        for static_key in [false, true] {
+            let token = created(&world.engine, V5, static_key).await.access;
+            let ask = handstamp::engine::CreateJwt {
+                app: APP,
+                payload: handstamp::JsonObject::empty(),
+                issuer: String::new(),
+                validity: MINUTE,
+                static_key,
+            };
+            let jwt = world.engine.create_jwt(&ask).await.unwrap();
+            for token in [&token, jwt.expose()] {
+                assert!(before.keys.iter().any(|key| key.id == kid_of(token)));
+            }
+            created(&world.engine, TokenFormat::V2, static_key).await;
+        }
+        let after = world.engine.key_set(&APP).await.unwrap();
+        assert_eq!(after.keys, before.keys);
+    }
+}
+
+/// A server publishes what others sign by, if it is set otherwise, too.
+#[tokio::test]
+async fn keys_of_other_servers_are_published_when_keys_are_tended() {
+    let world = World::new(config(Algorithm::Rs256));
+    let other = world.another(2, config(Algorithm::EdDsa));
+    let before = all_ids(&world.engine).await;
+    let kid = kid_of(&created(&other, V5, false).await.access);
+    assert!(!before.contains(&kid));
+    world.engine.tend_keys().await.unwrap();
+    assert!(all_ids(&world.engine).await.contains(&kid));
+}
+
+#[tokio::test]
+async fn keys_are_tended_whichever_apps_have_bad_ones() {
+    let world = World::new(config(Algorithm::Es256));
+    let engine = &world.engine;
+    engine.prepare(&APP).await.unwrap();
+    for number in 0..8 {
+        let app = AppId::parse(&format!("app-{number}")).unwrap();
+        engine.prepare(&app).await.unwrap();
+        let bad = StoredKey {
+            kind: KeyKind::Dynamic(Algorithm::Es256),
+            generation: 9,
+            created_at: world.now().plus(168 * HOUR),
+            material: b"nonsense".to_vec().into(),
+        };
+        let added = world.store.inner.add_key(&app, &bad).await;
+        assert_eq!(added.unwrap(), Guarded::Written);
+    }
+    world.clock.set(START.plus(168 * HOUR - SECOND));
+    engine.tend_keys().await.unwrap_err();
+    assert_eq!(
+        world.keys(KeyKind::Dynamic(Algorithm::Es256)).await.len(),
+        2
+    );
+}
+
+/// However short their time: then the next one waits for a fifth of it.
+#[tokio::test]
+async fn keys_may_follow_each_other_within_seconds() {
+    let config = Config::builder()
+        .access_token_validity(SECOND)
+        .refresh_token_validity(HOUR)
+        .signing_key_interval(SECOND * 10)
+        .build()
+        .unwrap();
+    let world = World::new(config);
+    let engine = &world.engine;
+    let first = ids(engine).await;
+    world.advance(SECOND * 8);
+    engine.tend_keys().await.unwrap();
+    assert_eq!(ids(engine).await, first);
+    world.advance(MILLI);
+    engine.tend_keys().await.unwrap();
+    let published = ids(engine).await;
+    assert_eq!((published.len(), &published[1]), (2, &first[0]));
+    let kid = async || kid_of(&created(engine, V5, false).await.access);
+    assert_eq!(kid().await, published[1]);
+    let last = created(engine, V5, false).await;
+    world.clock.set(START.plus(SECOND * 9));
+    let _ = valid(world.verify(&last.access).await);
+    world.clock.set(START.plus(SECOND * 10));
+    assert_eq!(kid().await, published[0]);
 }
 
 #[tokio::test]
@@ -144,7 +243,10 @@ async fn keys_are_published_dynamic_ones_first_and_newest_first() {
     let engine = &world.engine;
     created(engine, V5, true).await;
     created(engine, V5, false).await;
-    assert_eq!(ids(engine).await, ["d-1700000000000", "s-1700000000000"]);
+    assert_eq!(
+        all_ids(engine).await,
+        ["d-1700000000000", "s-1700000000000"]
+    );
     // Another algorithm's, a second later.
     world.advance(SECOND);
     let other = world.another(2, config(Algorithm::Es256));
@@ -156,7 +258,7 @@ async fn keys_are_published_dynamic_ones_first_and_newest_first() {
         "s-1700000001000-es256",
         "s-1700000000000",
     ];
-    assert_eq!(ids(&other).await, expected);
+    assert_eq!(all_ids(&other).await, expected);
     let set = other.key_set(&APP).await.unwrap();
     let told: Vec<_> = set
         .keys

@@ -80,6 +80,8 @@ async fn verify_of_an_unconfirmed_token_finds_a_session_gone() {
         .await
         .unwrap();
     let why = unauthorised(world.verify(&child.access).await);
+    assert_eq!(why, VerifyRefused::NothingToConfirm);
+    let why = unauthorised(world.verify_in_store(&child.access).await);
     assert_eq!(why, VerifyRefused::NoSession);
 }
 

@@ -15,7 +15,7 @@ use handstamp::rotation::{Policy, Reuse};
 use handstamp::storage::DataWrite;
 use handstamp::storage::Storage as _;
 use handstamp::token::access::{AccessClaims, TokenFormat, cookie_len};
-use handstamp::{Config, Error};
+use handstamp::{Config, Error, HandleOrder};
 
 use crate::support::{
     APP, Client, DAY, HOUR, MILLI, MINUTE, SECOND, START, World, create_v1, json, refresh_v1,
@@ -130,7 +130,7 @@ async fn the_absolute_lifetime_bounds_session_and_access_token() {
         assert_eq!(why, VerifyRefused::NoSession);
     }
     let why = unauthorised(world.verify(&client.access).await);
-    assert_eq!(why, VerifyRefused::NoSession);
+    assert_eq!(why, VerifyRefused::NothingToConfirm);
 }
 
 #[tokio::test]
@@ -283,7 +283,7 @@ async fn revoked_stays_revoked() {
         }
         // The unconfirmed one goes to the store by itself.
         let why = unauthorised(world.verify(&child.access).await);
-        assert_eq!(why, VerifyRefused::NoSession);
+        assert_eq!(why, VerifyRefused::NothingToConfirm);
         let data = json("{}");
         let written = world
             .engine
@@ -493,4 +493,24 @@ async fn a_record_that_contradicts_itself_is_no_refusal() {
         failed.to_string().contains("sessions.current_nonce"),
         "{failed}"
     );
+}
+
+#[tokio::test]
+async fn handles_follow_each_other_in_time_or_by_chance() {
+    for (order, version) in [(HandleOrder::Time, 7), (HandleOrder::Random, 4)] {
+        let config = Config::builder().handle_order(order).build().unwrap();
+        let world = World::new(config);
+        let mut handles = vec![];
+        for _ in 0..20 {
+            let client = world.create().await;
+            assert_eq!(client.handle.id().get_version_num(), version);
+            handles.push(client.handle.id());
+            world.advance(MILLI);
+            // What is made otherwise is used like any.
+            let next = world.another(9, Config::default());
+            let ask = Verify::new(&client.access);
+            let _ = valid(next.verify(&ask).await.unwrap());
+        }
+        assert_eq!(handles.is_sorted(), order == HandleOrder::Time);
+    }
 }

@@ -21,9 +21,7 @@ use handstamp::jws::Algorithm;
 use handstamp::jws::SigningKey;
 use handstamp::rotation::{Policy, decide};
 use handstamp::storage::{Confirm, KeyKind, StorageError, StorageFault};
-use handstamp::token::access::{
-    AccessClaims, NamedKey, Rejected, TokenFormat, mint, read_unchecked,
-};
+use handstamp::token::access::{AccessClaims, NamedKey, Rejected, TokenFormat, mint};
 use handstamp::token::refresh::{PREFIX, RefreshClaims, RefreshKey};
 use handstamp::token::{Hash1, Nonce, Secret};
 use handstamp::{AppId, Config, SessionHandle, UserId};
@@ -281,7 +279,7 @@ async fn newer_commands_and_their_outcomes_show_no_secret() {
         for token in [&access.token, &replacement.token, &jwt] {
             secrets.text(token.expose());
         }
-        let (claims, _) = read_unchecked(access.token.expose()).unwrap();
+        let claims = world.read(access.token.expose()).await;
         let mut keys: Vec<SigningKey> = vec![];
         for kind in [KeyKind::Dynamic(algorithm), KeyKind::Static(algorithm)] {
             for stored in world.keys(kind).await {
@@ -392,7 +390,7 @@ async fn errors_show_no_secret() {
         Box::new(StorageError::new(StorageFault::Busy, "table").with_outcome_unknown()),
         Box::new(Rejected::Malformed),
         Box::new(Rejected::Signature),
-        Box::new(Rejected::Claims),
+        Box::new(Rejected::Claims { lacks: Some("sub") }),
     ];
     let key = world.keys(KeyKind::Refresh).await.remove(0);
     let secret: &[u8; 32] = key.material.as_slice().try_into().unwrap();

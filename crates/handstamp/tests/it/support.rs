@@ -109,14 +109,20 @@ impl World {
 
     /// What an access token says.
     pub(crate) async fn read(&self, token: &str) -> AccessClaims {
-        let keys: Vec<_> = self.keys(KeyKind::Dynamic(Algorithm::Rs256)).await;
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|key| SigningKey::from_pkcs8(Algorithm::Rs256, &key.material).unwrap())
-            .collect();
-        access::open(token, keys.iter().map(|key| NamedKey { id: "", key }))
+        self.read_form(token).await.0
+    }
+
+    /// What an access token says, and in which form. Any key of the store may have signed it, under any name.
+    pub(crate) async fn read_form(&self, token: &str) -> (AccessClaims, TokenFormat) {
+        let header: serde_json::Value = serde_json::from_str(&parts_of(token).0).unwrap();
+        let id = header.get("kid").map_or("", |kid| kid.as_str().unwrap());
+        let keys = self.store.inner.keys(&APP).await.unwrap();
+        let mut signing = keys.iter().filter_map(|stored| {
+            Some(SigningKey::from_pkcs8(stored.kind.algorithm()?, &stored.material).unwrap())
+        });
+        signing
+            .find_map(|key| access::open(token, [NamedKey { id, key: &key }]).ok())
             .unwrap()
-            .0
     }
 
     pub(crate) async fn verify(&self, token: &str) -> Verification {

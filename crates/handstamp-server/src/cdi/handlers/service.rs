@@ -46,9 +46,9 @@ pub(in crate::cdi) async fn unknown_user<Res: Render<()>>(call: Call) -> Result<
     Reply::json(&Res::render((), &call.cdi))
 }
 
-/// What has another place since.
+/// What another protocol has, or has in another place.
 pub(in crate::cdi) trait Elsewhere {
-    /// Where.
+    /// Which, and where.
     const TEXT: &'static str;
 }
 

@@ -75,7 +75,17 @@ pub(in crate::cdi) async fn put_tenant(call: Call) -> Result<Reply, Refusal> {
 }
 
 async fn put(call: &Call, app: &AppId, tenant: &TenantId) -> Result<Reply, Refusal> {
-    let kept = call.input.body()?.without(&["appId", "tenantId"])?;
+    let body = call.input.body()?;
+    // Settings of other recipes are kept as they come, but each is of one type.
+    body.optional_object("coreConfig")?;
+    for name in [
+        "emailPasswordEnabled",
+        "thirdPartyEnabled",
+        "passwordlessEnabled",
+    ] {
+        body.optional_boolean(name)?;
+    }
+    let kept = body.without(&["appId", "tenantId"])?;
     let put = call.registry.put(app, tenant, kept).await?;
     Reply::json(&json!({"status": "OK", "createdNew": put == Put::Created}))
 }
@@ -118,7 +128,9 @@ pub(in crate::cdi) async fn list_tenants<S: Shape>(call: Call) -> Result<Reply, 
 
 pub(in crate::cdi) async fn tenant<S: Shape>(call: Call) -> Result<Reply, Refusal> {
     let app = registered(&call)?;
-    let kept = app.tenants.get(&call.tenant).ok_or(Refusal::NotFound)?;
+    let Some(kept) = app.tenants.get(&call.tenant) else {
+        return Reply::json(&json!({"status": "TENANT_NOT_FOUND_ERROR"}));
+    };
     let mut tenant = S::write(&call.tenant, kept);
     if let Some(tenant) = tenant.as_object_mut() {
         tenant.insert("status".to_owned(), "OK".into());

@@ -10,9 +10,25 @@ use serde::Serialize;
 
 use crate::cdi::Cdi;
 use crate::cdi::handlers::Render;
+use crate::cdi::handlers::service::Elsewhere;
 use crate::cdi::parts::{Kind, Message, NO_SESSION, Status, WriteToken};
 
 use super::parts::{KeyInfo, cookie_domain};
+
+/// Revocation is a DELETE.
+pub(super) struct RemoveIsDelete;
+
+impl Elsewhere for RemoveIsDelete {
+    const TEXT: &'static str =
+        "/session/remove POST is only available in >= CDI 2.0. Please call /session DELETE instead";
+}
+
+/// What only later protocols have.
+pub(super) struct NotYet;
+
+impl Elsewhere for NotYet {
+    const TEXT: &'static str = "CDI version not supported";
+}
 
 #[derive(Serialize)]
 pub(in crate::cdi) struct ConfigPath {
@@ -166,8 +182,8 @@ where
                 },
                 keys: KEYS_AT_TRY.then_some(keys),
             },
-            Verification::Unauthorised(VerifyRefused::NoSession) => {
-                Self::Refused(Message::unauthorised("Session missing in db"))
+            Verification::Unauthorised(why) => {
+                Self::Refused(Message::unauthorised(verify_refused_text(why)))
             }
         }
     }
@@ -179,6 +195,13 @@ pub(in crate::cdi) fn try_refresh_text(why: TryRefresh) -> String {
         TryRefresh::Expired => "Access token expired".to_owned(),
         TryRefresh::AntiCsrf => "anti-csrf check failed".to_owned(),
         TryRefresh::RotatedOut => "rotated-out token branch; refresh required".to_owned(),
+    }
+}
+
+pub(in crate::cdi) fn verify_refused_text(why: VerifyRefused) -> &'static str {
+    match why {
+        VerifyRefused::NoSession => "Either the session has ended or has been blacklisted",
+        VerifyRefused::NothingToConfirm => "Session missing in db",
     }
 }
 

@@ -19,10 +19,10 @@ impl Elsewhere for DeleteIsPost {
         "/session DELETE is only available in CDI 1.0. Please call /session/remove POST instead";
 }
 
-/// SDKs of the time pass on what they are told here; the application's own host need not be the frontend's.
-pub(in crate::cdi) const SAME_SITE: &str = "none";
-/// What a frontend is told with when its session is over.
-pub(in crate::cdi) const SESSION_EXPIRED: u16 = 401;
+/// What cookies have as `SameSite` if nothing is set: SDKs of the time pass it on.
+const SAME_SITE: &str = "none";
+/// What an application answers when a session is over if nothing is set.
+const SESSION_EXPIRED: u16 = 440;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,7 +36,7 @@ impl WriteToken for TokenInfo {
     fn write(token: Token, kind: Kind, cdi: &Cdi) -> Self {
         Self {
             info: v1_0::TokenInfo::write(token, kind, cdi),
-            same_site: SAME_SITE,
+            same_site: cdi.cookies.same_site.unwrap_or(SAME_SITE),
         }
     }
 }
@@ -55,9 +55,12 @@ impl Render<PublicSigningKey> for Handshake {
     fn render(key: PublicSigningKey, cdi: &Cdi) -> Self {
         Self {
             rest: v1_0::Handshake::render(key, cdi),
-            cookie_same_site: SAME_SITE,
+            cookie_same_site: cdi.cookies.same_site.unwrap_or(SAME_SITE),
             id_refresh_token_path: cdi.cookies.access_path.clone(),
-            session_expired_status_code: SESSION_EXPIRED,
+            session_expired_status_code: cdi
+                .cookies
+                .session_expired_status
+                .unwrap_or(SESSION_EXPIRED),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! What clients of protocol 2.21 get. Later protocols say more of a session, and no more of the rest.
 
-use handstamp::engine::{Issued, SessionView, Verification, VerifyRefused};
+use handstamp::engine::{Issued, SessionView, Verification};
 use serde::Serialize;
 
 use crate::cdi::Cdi;
 use crate::cdi::handlers::Render;
 use crate::cdi::parts::{Message, Status, Token};
-use crate::cdi::v1_0::try_refresh_text;
+use crate::cdi::v1_0::{try_refresh_text, verify_refused_text};
 
 /// All that a client gets at creation and at each refresh.
 #[derive(Serialize)]
@@ -74,9 +74,9 @@ impl<S: From<SessionView> + Serialize> Render<(Verification, ())> for VerifyRepl
                 status: Status::TryRefreshToken,
                 message: try_refresh_text(why),
             }),
-            Verification::Unauthorised(VerifyRefused::NoSession) => Self::Refused(
-                Message::unauthorised("Either the session has ended or has been blacklisted"),
-            ),
+            Verification::Unauthorised(why) => {
+                Self::Refused(Message::unauthorised(verify_refused_text(why)))
+            }
         }
     }
 }

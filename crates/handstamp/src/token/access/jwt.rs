@@ -201,11 +201,6 @@ pub(super) fn open<'k>(
     Ok((claims(parts.payload, format)?, format))
 }
 
-pub(super) fn read(encoded: &str, payload: &str) -> Result<(AccessClaims, TokenFormat), Rejected> {
-    let (_, format) = header(encoded)?;
-    Ok((claims(payload, format)?, format))
-}
-
 fn header(encoded: &str) -> Result<(HeaderIn, TokenFormat), Rejected> {
     /// No header of ours is longer.
     const MOST: usize = 512;
@@ -229,38 +224,48 @@ fn header(encoded: &str) -> Result<(HeaderIn, TokenFormat), Rejected> {
 }
 
 fn claims(payload: &str, format: TokenFormat) -> Result<AccessClaims, Rejected> {
+    const UNREADABLE: Rejected = Rejected::Claims { lacks: None };
     let bytes = URL_SAFE_NO_PAD
         .decode(payload)
         .map_err(|_| Rejected::Malformed)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| Rejected::Claims)?;
-    let object = JsonObject::parse(text).map_err(|_| Rejected::Claims)?;
-    let members = object.members().map_err(|_| Rejected::Claims)?;
-    read_members(&members, format).ok_or(Rejected::Claims)
+    let text = std::str::from_utf8(&bytes).map_err(|_| UNREADABLE)?;
+    let object = JsonObject::parse(text).map_err(|_| UNREADABLE)?;
+    let members = object.members().map_err(|_| UNREADABLE)?;
+    read_members(&members, format).map_err(|name| Rejected::Claims { lacks: Some(name) })
 }
 
+/// Reads the claims, or answers the name of the first that is missing or of another type.
 fn read_members(
     members: &[(std::borrow::Cow<'_, str>, &RawValue)],
     format: TokenFormat,
-) -> Option<AccessClaims> {
-    let find = |name: &str| {
-        members
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, raw)| *raw)
+) -> Result<AccessClaims, &'static str> {
+    let find = |name: &'static str| {
+        let found = members.iter().find(|(key, _)| key == name);
+        found.map(|(_, raw)| *raw).ok_or(name)
     };
-    let text = |name| string(find(name)?);
+    let text = |name| string(find(name)?).ok_or(name);
     let nullable = |name| match find(name)?.get() {
-        "null" => Some(None),
+        "null" => Ok(None),
         _ => text(name).map(Some),
     };
     let seconds = |name| {
-        let seconds: i64 = serde_json::from_str(find(name)?.get()).ok()?;
-        Some(UnixMillis::new(seconds.checked_mul(1000)?))
+        let seconds: i64 = serde_json::from_str(find(name)?.get()).map_err(|_| name)?;
+        seconds.checked_mul(1000).map(UnixMillis::new).ok_or(name)
     };
-    let handle: SessionHandle = text("sessionHandle")?.parse().ok()?;
+    let hash = |name, text: &str| Hash1::from_hex(text).ok_or(name);
+    let user_id = UserId::parse(&text("sub")?).map_err(|_| "sub")?;
+    let (expires_at, created_at) = (seconds("exp")?, seconds("iat")?);
+    let handle: SessionHandle = text("sessionHandle")?
+        .parse()
+        .map_err(|_| "sessionHandle")?;
+    let refresh_hash = hash("refreshTokenHash1", &text("refreshTokenHash1")?)?;
+    let parent_hash = nullable("parentRefreshTokenHash1")?
+        .map(|text| hash("parentRefreshTokenHash1", &text))
+        .transpose()?;
+    let anti_csrf = nullable("antiCsrfToken")?.map(Secret::new);
     // What the token says of its tenant must be what its handle says.
-    if format >= TokenFormat::V4 && TenantId::parse(&text("tId")?).ok()? != *handle.tenant() {
-        return None;
+    if format >= TokenFormat::V4 && TenantId::parse(&text("tId")?).as_ref() != Ok(handle.tenant()) {
+        return Err("tId");
     }
     if format >= TokenFormat::V5 {
         text("rsub")?;
@@ -269,17 +274,14 @@ fn read_members(
     let payload = members
         .iter()
         .filter(|(name, _)| !protected.contains(&&**name));
-    Some(AccessClaims {
-        user_id: UserId::parse(&text("sub")?).ok()?,
-        refresh_hash: Hash1::from_hex(&text("refreshTokenHash1")?)?,
-        parent_hash: match nullable("parentRefreshTokenHash1")? {
-            Some(hash) => Some(Hash1::from_hex(&hash)?),
-            None => None,
-        },
+    Ok(AccessClaims {
+        user_id,
+        refresh_hash,
+        parent_hash,
         payload: JsonObject::from_members(payload.map(|(name, raw)| (&**name, *raw))),
-        anti_csrf: nullable("antiCsrfToken")?.map(Secret::new),
-        expires_at: seconds("exp")?,
-        created_at: seconds("iat")?,
+        anti_csrf,
+        expires_at,
+        created_at,
         handle,
     })
 }

@@ -122,8 +122,8 @@ const SIGNATURE_LEN: usize = crate::jws::RSA_BYTES.div_ceil(3) * 4;
 
 /// How many bytes of a cookie, name and value, the largest access token of this session will take.
 ///
-/// Of the two older formats: cookie writers percent-encode `+`, `/` and `=`. A signature is random: 48 bytes are set aside for its escapes, which all but
-/// one in ten thousand stay within.
+/// Cookie writers percent-encode `+`, `/` and `=`, which the two older formats have. A signature is random: 48 bytes are set
+/// aside for its escapes, which all but one in ten thousand stay within.
 ///
 /// # Errors
 /// When the claims cannot be written.
@@ -153,7 +153,6 @@ pub fn cookie_len(
 
 pub(super) fn open<'k>(
     parts: &Parts<'_>,
-    _: TokenFormat,
     keys: impl IntoIterator<Item = NamedKey<'k>>,
 ) -> Result<AccessClaims, Rejected> {
     let signature = STANDARD
@@ -166,12 +165,10 @@ pub(super) fn open<'k>(
     if !keys.into_iter().any(signed) {
         return Err(Rejected::UnknownKey);
     }
-    read(parts.payload)
-}
-
-pub(super) fn read(payload: &str) -> Result<AccessClaims, Rejected> {
-    let payload = STANDARD.decode(payload).map_err(|_| Rejected::Malformed)?;
-    claims(&payload).ok_or(Rejected::Claims)
+    let payload = STANDARD
+        .decode(parts.payload)
+        .map_err(|_| Rejected::Malformed)?;
+    claims(&payload).ok_or(Rejected::Claims { lacks: None })
 }
 
 fn claims(payload: &[u8]) -> Option<AccessClaims> {

@@ -1,4 +1,4 @@
-// Newer releases of supertokens-node against the server: one table of scenarios, run by each release in turn, in the newest
+// Newer releases of supertokens-node without a web framework: one table of scenarios, run by each release in turn, in the newest
 // protocol that it speaks. The packages keep their state in globals, so a test file, which node runs in a process of its own,
 // has one server.
 import assert from "node:assert/strict";
@@ -123,7 +123,7 @@ export async function runScenarios(algorithm) {
           passed++;
         });
       }
-      t.diagnostic(`supertokens-node ${release}, ${algorithm}: ${passed} of ${Object.keys(SCENARIOS).length}`);
+      t.diagnostic(`supertokens-node ${release} without Express, ${algorithm}: ${passed} of ${Object.keys(SCENARIOS).length}`);
     });
   }
 }
