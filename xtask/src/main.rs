@@ -3,6 +3,7 @@
 mod bench;
 mod go;
 mod lint;
+mod mariadb;
 mod node;
 mod postgres;
 mod python;
@@ -16,13 +17,15 @@ use anyhow::Result;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test   run every test there is: Rust, with a PostgreSQL server of its own; then the SDK and protocol suites against
-         the release build
+  test   run every test there is: Rust, with a PostgreSQL and a MariaDB server of its own; then the SDK and protocol
+         suites against the release build
   lint   formatting, clippy, documentation, features, dependencies
   bench  what operations cost beside the machine's limits, written to docs/benchmarks.md
          [--database sqlite|postgres], [--seconds N] per measurement, [--sessions N] stored for the last part
   postgres PROGRAM [ARGUMENT..]
          run a program while a PostgreSQL server is there, named in HANDSTAMP_TEST_POSTGRES
+  mariadb PROGRAM [ARGUMENT..]
+         the same with a MariaDB server, named in HANDSTAMP_TEST_MYSQL
 
 `cargo xtask test` looks at CRASH_ROUNDS and CRASH_SEED: how often the server is killed, and a run to repeat.";
 
@@ -33,6 +36,7 @@ fn main() -> Result<ExitCode> {
         ["test"] => test::run_all()?,
         ["lint"] => lint::run_all(),
         ["bench", options @ ..] => bench::run_with(options)?,
+        ["mariadb", program, arguments @ ..] => mariadb::run_with(program, arguments)?,
         ["postgres", program, arguments @ ..] => postgres::run_with(program, arguments)?,
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use testbed::postgres::Postgres;
 
 use crate::go;
+use crate::mariadb;
 use crate::node;
 use crate::postgres;
 use crate::python;
@@ -35,13 +36,22 @@ pub(crate) fn run_all() -> Result<bool> {
         postgres = Some(postgres::start()?);
         Ok(())
     });
+    let mut mariadb = None;
+    steps.step("MariaDB server", || {
+        mariadb = Some(mariadb::start()?);
+        Ok(())
+    });
     steps.step("Rust tests", || {
         let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
         if let Some(server) = &postgres {
             tests.env("HANDSTAMP_TEST_POSTGRES", server.url());
         }
+        if let Some(server) = &mariadb {
+            tests.env("HANDSTAMP_TEST_MYSQL", server.url());
+        }
         run(&mut tests)
     });
+    drop(mariadb);
     let built = steps.step("release build", || {
         run(
             cargo(&["build", "--release", "--package", "handstamp-server"])

@@ -48,7 +48,7 @@ struct Flags {
     #[arg(
         long,
         value_name = "URL",
-        help = "Where sessions are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or memory:"
+        help = "Where sessions are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, mysql://USER:PASSWORD@HOST/DATABASE or memory:"
     )]
     database: Option<String>,
 }

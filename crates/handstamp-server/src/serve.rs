@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum_server::Handle;
 use handstamp::storage::memory::MemoryStorage;
+use handstamp::storage::mysql::{MySqlOptions, MySqlStorage};
 use handstamp::storage::postgres::{PostgresOptions, PostgresStorage};
 use handstamp::storage::sqlite::SqliteStorage;
 use handstamp::storage::{Storage, StorageError};
@@ -159,8 +160,13 @@ pub async fn run(
 pub async fn migrate(config: &ServerConfig) -> Result<(), ServeError> {
     match &config.database {
         DatabaseUrl::Postgres(url) => {
-            let options = options(config);
+            let options = of_postgres(config);
             let migrated = PostgresStorage::migrate(url.expose(), &options).await;
+            migrated.map_err(not_opened(&config.database))
+        }
+        DatabaseUrl::MySql(url) => {
+            let options = of_mysql(config);
+            let migrated = MySqlStorage::migrate(url.expose(), &options).await;
             migrated.map_err(not_opened(&config.database))
         }
         // A file is brought up to date by being opened.
@@ -179,7 +185,8 @@ async fn open(config: &ServerConfig) -> Result<Arc<dyn Storage>, ServeError> {
             let opened = tokio::task::spawn_blocking(move || SqliteStorage::open(&path)).await;
             opened.map_err(io::Error::other)?.map(shared)
         }
-        DatabaseUrl::Postgres(url) => connect(url, config).await.map(shared),
+        DatabaseUrl::Postgres(url) => postgres(url, config).await.map(shared),
+        DatabaseUrl::MySql(url) => mysql(url, config).await.map(shared),
     };
     opened.map_err(not_opened(&config.database))
 }
@@ -188,12 +195,25 @@ fn shared(storage: impl Storage + 'static) -> Arc<dyn Storage> {
     Arc::new(storage)
 }
 
-async fn connect(url: &ServerUrl, config: &ServerConfig) -> Result<PostgresStorage, StorageError> {
-    PostgresStorage::connect(url.expose(), &options(config)).await
+async fn postgres(url: &ServerUrl, config: &ServerConfig) -> Result<PostgresStorage, StorageError> {
+    PostgresStorage::connect(url.expose(), &of_postgres(config)).await
 }
 
-fn options(config: &ServerConfig) -> PostgresOptions {
+fn of_postgres(config: &ServerConfig) -> PostgresOptions {
     let mut options = PostgresOptions::default();
+    options.auto_migrate = config.auto_migrate;
+    options.max_connections = config.pool.size.get();
+    options.acquire_timeout = config.pool.timeout;
+    options.statement_timeout = config.pool.statement_timeout;
+    options
+}
+
+async fn mysql(url: &ServerUrl, config: &ServerConfig) -> Result<MySqlStorage, StorageError> {
+    MySqlStorage::connect(url.expose(), &of_mysql(config)).await
+}
+
+fn of_mysql(config: &ServerConfig) -> MySqlOptions {
+    let mut options = MySqlOptions::default();
     options.auto_migrate = config.auto_migrate;
     options.max_connections = config.pool.size.get();
     options.acquire_timeout = config.pool.timeout;

@@ -478,20 +478,23 @@ mysql_port: 1",
 
     #[test]
     fn the_old_core_s_names_for_the_database_work() {
-        let name = "POSTGRESQL_CONNECTION_URI";
-        let env = &[(name, "postgresql://me:secret@db/x")][..];
-        for config in [
-            collect("", env, &[]),
-            collect("database: 'memory:'", env, &[]),
-            collect(
-                "postgresql_connection_uri: postgresql://me:secret@db/x",
-                &[],
-                &[],
-            ),
-        ] {
-            let config = config.unwrap();
-            assert_eq!(config.database.to_string(), "postgresql://***@db/x");
-            assert!(config.auto_migrate);
+        let cases = [
+            ("postgresql_connection_uri", "postgresql://me:secret@db/x"),
+            ("mysql_connection_uri", "mysql://me:secret@db/x"),
+        ];
+        for (name, url) in cases {
+            let upper = name.to_uppercase();
+            let env = &[(upper.as_str(), url)][..];
+            for config in [
+                collect("", env, &[]),
+                collect("database: 'memory:'", env, &[]),
+                collect(&format!("{name}: {url}"), &[], &[]),
+            ] {
+                let config = config.unwrap();
+                let shown = url.replace("me:secret", "***");
+                assert_eq!(config.database.to_string(), shown);
+                assert!(config.auto_migrate);
+            }
         }
     }
 

@@ -208,6 +208,7 @@ fn a_database_that_cannot_be_opened_is_said_plainly_and_why() {
         ("other.db", "database of another program"),
         ("newer.db", "written by a newer version of handstamp"),
         ("postgres://127.0.0.1:1/sessions", "Connection refused"),
+        ("mysql://127.0.0.1:1/sessions", "Connection refused"),
     ] {
         let url = if name.contains("://") {
             name.to_owned()

@@ -13,14 +13,20 @@ use crate::rotation::Rotation;
 use crate::session::{Session, SessionData};
 use crate::token::Hash2;
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod coalesce;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
 pub mod memory;
+#[cfg(feature = "mysql")]
+pub mod mysql;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod pool;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod rows;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -35,7 +35,18 @@ const KNOWS: &[(&str, &[&str])] = &[
             "clock", "id", "json", "rotation", "session", "token", "storage",
         ],
     ),
+    (
+        "storage/mysql",
+        &[
+            "clock", "id", "json", "rotation", "session", "token", "storage",
+        ],
+    ),
     ("storage/coalesce", &["id"]),
+    ("storage/pool", &[]),
+    (
+        "storage/rows",
+        &["clock", "id", "json", "rotation", "session", "token"],
+    ),
 ];
 
 /// What must not be named, where, and why.
@@ -47,7 +58,7 @@ const NOT_HERE: &[(&str, &[&str], &str)] = &[
     ),
     (
         "crates/handstamp/src/engine",
-        &["rusqlite", "sqlite", "sqlx", "postgres"],
+        &["rusqlite", "sqlite", "sqlx", "postgres", "mysql"],
         "the engine knows no database",
     ),
     (
@@ -64,6 +75,20 @@ const NOT_HERE: &[(&str, &[&str], &str)] = &[
         "crates/handstamp/src/storage/postgres",
         &["AssertSqlSafe", " now()", "(now()", "clock_timestamp"],
         "SQL is static text, time is an argument",
+    ),
+    (
+        "crates/handstamp/src/storage/mysql",
+        &[
+            "AssertSqlSafe",
+            "NOW(",
+            "SYSDATE",
+            "UNIX_TIMESTAMP",
+            "AUTO_INCREMENT",
+            "RETURNING",
+            "ON DUPLICATE KEY",
+            "INSERT IGNORE",
+        ],
+        "SQL is static text, time is an argument, both databases know it, no error becomes a warning",
     ),
     (
         "crates/handstamp/src/storage",

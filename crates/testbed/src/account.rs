@@ -1,4 +1,4 @@
-//! Who runs PostgreSQL, which refuses to run as root.
+//! Who runs database servers, which refuse to run as root.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,14 +13,15 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn find() -> Result<Self> {
+    /// `own` is the account that the packages make.
+    pub(crate) fn find(own: &str) -> Result<Self> {
         if number("-u", None) != Some(0) {
             return Ok(Self { other: None });
         }
-        let other = ["postgres", "nobody"]
+        let other = [own, "nobody"]
             .iter()
             .find_map(|name| Some((number("-u", Some(name))?, number("-g", Some(name))?)));
-        let other = other.context("there is no account that could run PostgreSQL")?;
+        let other = other.context("there is no account that could run the server")?;
         Ok(Self { other: Some(other) })
     }
 

@@ -1,4 +1,4 @@
-//! Throw-away servers for tests and benchmarks: PostgreSQL in a temporary folder, the command `handstamp` as a process, a way
+//! Throw-away servers for tests and benchmarks: PostgreSQL and MariaDB in temporary folders, the command `handstamp` as a process, a way
 //! between them that can be cut, and just enough HTTP to ask for something.
 //!
 //! Everything is at a free port of the machine's own address, is ended with its owner, by its own id, and leaves nothing behind.
@@ -6,6 +6,8 @@
 mod account;
 pub mod handstamp;
 pub mod http;
+pub mod mariadb;
+mod own;
 pub mod postgres;
 pub mod proxy;
 pub mod wait;

@@ -1,9 +1,8 @@
 //! PostgreSQL servers in temporary folders: started, killed, started again, followed by a standby, promoted.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::account::Account;
+use crate::own::{free_port, random_word};
 use crate::wait;
 
 mod client;
@@ -89,7 +89,7 @@ impl Postgres {
 
     fn in_new_folder(password: String, settings: &[&str]) -> Result<Self> {
         let programs = programs().context("PostgreSQL's server was not found")?;
-        let account = Account::find()?;
+        let account = Account::find("postgres")?;
         let folder = tempfile::Builder::new()
             .prefix("handstamp-postgres-")
             .tempdir()
@@ -324,22 +324,4 @@ fn succeed(command: &mut Command) -> Result<()> {
 }
 
 /// A port that nobody had a moment ago.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("no free port")?;
-    Ok(listener.local_addr()?.port())
-}
-
-/// Other users of the machine must not get into the server.
-fn random_word() -> Result<String> {
-    use std::fmt::Write as _;
-
-    let mut bytes = [0; 16];
-    fs::File::open(Path::new("/dev/urandom"))?.read_exact(&mut bytes)?;
-    let mut word = String::new();
-    for byte in bytes {
-        write!(word, "{byte:02x}")?;
-    }
-    Ok(word)
-}
-
 const STANDBY: &str = "standby";

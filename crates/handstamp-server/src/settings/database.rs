@@ -13,10 +13,12 @@ pub enum DatabaseUrl {
     Sqlite(PathBuf),
     /// In a PostgreSQL database.
     Postgres(ServerUrl),
+    /// In a MySQL or MariaDB database.
+    MySql(ServerUrl),
 }
 
 /// What `database` may be.
-pub(super) const ALLOWED: &str = "sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE or memory:";
+pub(super) const ALLOWED: &str = "sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, mysql://USER:PASSWORD@HOST/DATABASE or memory:";
 
 impl FromStr for DatabaseUrl {
     type Err = ();
@@ -37,6 +39,9 @@ impl FromStr for DatabaseUrl {
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
                 Ok(Self::Postgres(ServerUrl(text.to_owned())))
             }
+            Some(("mysql" | "mariadb", rest)) if rest.starts_with("//") => {
+                Ok(Self::MySql(ServerUrl(text.to_owned())))
+            }
             _ => Err(()),
         }
     }
@@ -47,7 +52,7 @@ impl fmt::Display for DatabaseUrl {
         match self {
             Self::Memory => f.write_str("memory:"),
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Postgres(url) => url.fmt(f),
+            Self::Postgres(url) | Self::MySql(url) => url.fmt(f),
         }
     }
 }
@@ -118,6 +123,8 @@ mod tests {
                 "postgres://db/x?password=canary",
                 "postgres://db/x?password=***",
             ),
+            ("mysql://me:c@nary@db:1/x", "mysql://***@db:1/x"),
+            ("mariadb://me:canary@db/x", "mariadb://***@db/x"),
             ("oracle:me:canary@db", "oracle:***@db"),
             ("sqlite:a@b.db", "sqlite:a@b.db"),
             ("memory:", "memory:"),
@@ -140,7 +147,17 @@ mod tests {
             let url = text.parse();
             assert_eq!(url, Ok(DatabaseUrl::Postgres(ServerUrl(text.to_owned()))));
         }
-        for text in ["postgres:", "postgres:db", "Postgres://db", "mysql://db/x"] {
+        for text in ["mysql://db/x", "mariadb://me@db:3306/x?ssl-mode=REQUIRED"] {
+            let url = text.parse();
+            assert_eq!(url, Ok(DatabaseUrl::MySql(ServerUrl(text.to_owned()))));
+        }
+        for text in [
+            "postgres:",
+            "postgres:db",
+            "Postgres://db",
+            "mysql:db",
+            "mariadb:",
+        ] {
             text.parse::<DatabaseUrl>().unwrap_err();
         }
     }

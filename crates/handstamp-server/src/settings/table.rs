@@ -10,8 +10,8 @@ use super::SettingsError;
 pub struct Setting {
     /// Its name in the configuration file.
     pub name: &'static str,
-    /// Its older name there.
-    pub(super) alias: Option<&'static str>,
+    /// Its older names there.
+    pub(super) aliases: &'static [&'static str],
     /// Its environment variables where the name in upper case is not one, beside the one with `HANDSTAMP_` before it.
     pub(super) env: &'static [&'static str],
     /// What it is when nobody says anything; empty for "not set".
@@ -31,7 +31,7 @@ pub(super) enum Role {
 const fn used(name: &'static str, default: &'static str, help: &'static str) -> Setting {
     Setting {
         name,
-        alias: None,
+        aliases: &[],
         env: &[],
         default,
         help,
@@ -42,7 +42,7 @@ const fn used(name: &'static str, default: &'static str, help: &'static str) -> 
 const fn relic(name: &'static str, help: &'static str) -> Setting {
     Setting {
         name,
-        alias: None,
+        aliases: &[],
         env: &[],
         default: "",
         help,
@@ -61,35 +61,38 @@ pub const SETTINGS: &[Setting] = &[
         ..used("port", "3567", "the port to listen on; 0 takes a free one")
     },
     Setting {
-        alias: Some("postgresql_connection_uri"),
+        aliases: &["postgresql_connection_uri", "mysql_connection_uri"],
         ..used(
             "database",
             "sqlite:handstamp.db",
-            "where sessions are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, or memory: to forget them with the process",
+            "where sessions are kept: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, mysql://USER:PASSWORD@HOST/DATABASE, or memory: to forget them with the process",
         )
     },
     used(
         "auto_migrate",
         "true",
-        "whether the start brings an older schema in PostgreSQL up to date; if not, `handstamp migrate` does",
+        "whether the start brings an older schema in PostgreSQL or MySQL up to date; if not, `handstamp migrate` does",
     ),
     Setting {
-        alias: Some("postgresql_connection_pool_size"),
+        aliases: &[
+            "postgresql_connection_pool_size",
+            "mysql_connection_pool_size",
+        ],
         ..used(
             "database_pool_size",
             "8",
-            "connections to PostgreSQL at the most; few are enough, because requests share statements",
+            "connections to PostgreSQL or MySQL at the most; few are enough, because requests share statements",
         )
     },
     used(
         "database_pool_timeout",
         "5",
-        "seconds that a request waits for a connection to PostgreSQL, to one that comes back meanwhile, too",
+        "seconds that a request waits for a connection to PostgreSQL or MySQL, to one that comes back meanwhile, too",
     ),
     used(
         "database_statement_timeout",
         "10",
-        "seconds after which PostgreSQL gives up a statement; 0 leaves that to PostgreSQL's own settings",
+        "seconds after which PostgreSQL or MySQL gives up a statement; 0 leaves that to its own settings",
     ),
     used(
         "access_token_validity",
@@ -137,7 +140,7 @@ pub const SETTINGS: &[Setting] = &[
         "whether signing keys follow one another; if not, one signs for good (protocols up to 2.20; later requests say it)",
     ),
     Setting {
-        alias: Some("access_token_dynamic_signing_key_update_interval"),
+        aliases: &["access_token_dynamic_signing_key_update_interval"],
         ..used(
             "access_token_signing_key_update_interval",
             "168",
@@ -295,7 +298,7 @@ pub(super) const OTHER_DATABASES: &[&str] = &["mysql_", "postgresql_", "mongodb_
 
 impl Setting {
     pub(super) fn is_named(&self, name: &str) -> bool {
-        self.name == name || self.alias == Some(name)
+        self.name == name || self.aliases.contains(&name)
     }
 
     /// The environment variable that speaks for this setting, and its value. The name in upper case, or that with `HANDSTAMP_`
@@ -310,7 +313,7 @@ impl Setting {
         // `HOST` and `PORT` alone belong to everybody.
         if self.env.is_empty() {
             names.push(upper);
-            names.extend(self.alias.map(str::to_uppercase));
+            names.extend(self.aliases.iter().map(|alias| alias.to_uppercase()));
         }
         for name in names {
             let Some(value) = env.get(&name).filter(|value| !value.is_empty()) else {

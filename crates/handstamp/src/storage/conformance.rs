@@ -23,8 +23,10 @@ use crate::session::Session;
 use crate::token::{Hash2, Nonce};
 
 pub mod data;
+pub mod engines;
 pub mod keys;
 pub mod life;
+pub mod limits;
 pub mod payloads;
 pub mod revocation;
 pub mod rotations;
@@ -61,6 +63,10 @@ macro_rules! conformance {
                 take_each_of_many_writes
                 take_one_of_many_writes_of_one_version
             }
+            engines {
+                bring_no_revoked_session_back
+                make_one_lineage
+            }
             keys {
                 are_kept_once
                 are_read_back_exactly
@@ -71,12 +77,18 @@ macro_rules! conformance {
                 answers_a_ping
                 ends_with_close
             }
+            limits {
+                are_borne_by_many_at_once
+                are_borne_in_every_field
+            }
             payloads {
                 are_overwritten_exactly
+                are_written_though_nothing_changes
                 of_ended_sessions_are_not_written
             }
             revocation {
                 beats_writes_in_flight
+                beats_writes_in_flight_however_it_comes
                 is_reported_to_one_of_many
                 is_undone_by_no_write
                 of_a_list_answers_those_that_were_there
@@ -86,12 +98,14 @@ macro_rules! conformance {
                 are_confirmed_as_the_rule_says
                 are_confirmed_once_of_many_times
                 are_refused_to_all_but_one_of_many
+                are_written_though_nothing_changes
                 leave_payload_and_data_alone
                 need_the_counter_that_was_read
                 switch_the_kind_of_key
             }
             sessions {
                 are_absent_elsewhere
+                are_inserted_by_one_of_many
                 are_not_inserted_over_others
                 are_read_back_exactly
                 are_read_when_they_have_ended
@@ -99,12 +113,15 @@ macro_rules! conformance {
                 bear_the_ends_of_time
             }
             tenants {
+                are_kept_apart_by_every_method
                 are_put_and_listed
+                are_put_by_many_at_once
                 are_removed_with_their_app
                 are_removed_with_their_sessions
             }
             users {
                 are_told_apart_byte_for_byte
+                are_told_apart_when_many_come_at_once
                 have_handles_while_sessions_live
             }
         }

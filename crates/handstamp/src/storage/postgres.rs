@@ -29,7 +29,6 @@ mod database;
 mod failures;
 mod hosts;
 mod registry;
-mod rows;
 mod schema;
 mod steps;
 mod uuids;

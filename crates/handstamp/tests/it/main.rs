@@ -5,6 +5,9 @@ mod budgets;
 mod claims;
 mod conformance;
 mod eager;
+#[cfg(feature = "sqlite")]
+#[path = "../server/earlier.rs"]
+mod earlier;
 mod exploration;
 mod formats;
 mod key_kinds;

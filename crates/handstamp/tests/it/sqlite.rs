@@ -562,3 +562,16 @@ fn renewal(rotation: &Rotation, expires_at: UnixMillis) -> Renewal {
         static_key: false,
     }
 }
+
+/// A file as schema 1 had it, with something in every column.
+#[tokio::test]
+async fn what_schema_1_wrote_is_read() {
+    let (_folder, path) = folder();
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch(include_str!("schema/sqlite_0001.sql"))
+        .unwrap();
+    drop(file);
+    let storage = SqliteStorage::open(&path).unwrap();
+    crate::earlier::is_read(&storage).await;
+    storage.close().await;
+}

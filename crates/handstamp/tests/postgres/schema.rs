@@ -3,6 +3,7 @@
 use handstamp::storage::postgres::PostgresStorage;
 use handstamp::storage::{Guarded, KeyKind, Storage as _, StorageError, StorageFault, StoredKey};
 
+use crate::earlier;
 use crate::fixture::{APP, Town, at};
 
 fn refused(opened: Result<PostgresStorage, StorageError>) -> StorageError {
@@ -116,4 +117,13 @@ pub(crate) async fn a_database_that_is_not_there_is_said_plainly(town: Town) {
         error.to_string().contains("a schema's name must be"),
         "{error}"
     );
+}
+
+/// A database as schema 1 had it, with something in every column.
+pub(crate) async fn what_schema_1_wrote_is_read(town: Town) {
+    let mut client = town.client().await;
+    client.run(&format!("CREATE SCHEMA {}", town.schema)).await;
+    client.run(include_str!("schema/0001.sql")).await;
+    let storage = town.open().await;
+    earlier::is_read(&*storage).await;
 }

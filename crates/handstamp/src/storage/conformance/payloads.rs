@@ -52,3 +52,17 @@ pub async fn of_ended_sessions_are_not_written(storage: Arc<dyn Storage>) {
     assert_eq!(town.read().await, None);
     town.neighbours_are_untouched().await;
 }
+
+/// Whoever writes what is there already has written.
+pub async fn are_written_though_nothing_changes(storage: Arc<dyn Storage>) {
+    let town = Town::in_store(storage).await;
+    for _ in 0..3 {
+        let payload = &town.session.jwt_payload;
+        let written = town
+            .storage
+            .write_jwt_payload(&town.app, town.handle(), payload, at(2_000))
+            .await;
+        assert!(written.expect("write"));
+        assert_eq!(town.read().await.as_ref(), Some(&town.session));
+    }
+}

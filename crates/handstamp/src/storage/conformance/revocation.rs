@@ -7,7 +7,7 @@ use super::{
     Town, app, at, at_once, confirmation, full_rotation, json, renewal, session, tenant, user,
 };
 use crate::id::{AppId, SessionHandle, TenantId};
-use crate::storage::{DataWrite, Guarded, Storage};
+use crate::storage::{DataWrite, Guarded, Put, Storage, TenantRecord};
 
 /// Nothing but an insert makes a session.
 pub async fn is_undone_by_no_write(storage: Arc<dyn Storage>) {
@@ -76,6 +76,75 @@ pub async fn beats_writes_in_flight(storage: Arc<dyn Storage>) {
         assert_is_gone(&town).await;
     }
     town.neighbours_are_untouched().await;
+}
+
+/// By handle, in a list, by user, with the tenant, with the app.
+pub async fn beats_writes_in_flight_however_it_comes(storage: Arc<dyn Storage>) {
+    const WAYS: u8 = 5;
+    let town = Town::in_store(storage).await;
+    let here = tenant("here");
+    let doomed = session(here.clone(), 7, "doomed");
+    let app = app("doomed");
+    for round in 0..WAYS * 2 {
+        let record = TenantRecord {
+            app: app.clone(),
+            tenant: here.clone(),
+            created_at: at(0),
+            config: json("{}"),
+        };
+        let _: Put = town.storage.put_tenant(&record).await.expect("put");
+        town.keep(&app, &doomed).await;
+        at_once(24, |n| {
+            let (storage, app, here) = (Arc::clone(&town.storage), app.clone(), here.clone());
+            let (handle, user) = (doomed.handle.clone(), doomed.user_id.clone());
+            async move {
+                let list = [handle.clone(), session(here.clone(), 8, "nobody").handle];
+                match (n == 11, round % WAYS, n % 4) {
+                    (true, 0, _) => drop(storage.revoke(&app, &list[..1]).await.expect("revoke")),
+                    (true, 1, _) => drop(storage.revoke(&app, &list).await.expect("revoke")),
+                    (true, 2, _) => {
+                        let revoked = storage.revoke_user(&app, Some(&here), &user).await;
+                        drop(revoked.expect("revoke"));
+                    }
+                    (true, 3, _) => {
+                        let removed = storage.remove_tenant(&app, &here).await;
+                        assert!(removed.expect("remove"));
+                    }
+                    (true, _, _) => {
+                        let removed = storage.remove_app(&app).await;
+                        removed.map(drop).expect("remove");
+                    }
+                    (_, _, 0) => {
+                        let next = renewal(&full_rotation(), at(20_000));
+                        let rotated = storage.rotate(&app, &handle, 0, &next).await;
+                        rotated.map(drop).expect("rotate");
+                    }
+                    (_, _, 1) => {
+                        let confirmed = storage.confirm(&app, &handle, confirmation(at(2_000)));
+                        confirmed.await.map(drop).expect("confirm");
+                    }
+                    (_, _, 2) => {
+                        let data = json("{}");
+                        let written =
+                            storage.write_session_data(&app, &handle, &data, None, at(2_000));
+                        written.await.map(drop).expect("write");
+                    }
+                    _ => {
+                        let payload = json("{}");
+                        let written = storage.write_jwt_payload(&app, &handle, &payload, at(2_000));
+                        written.await.map(drop).expect("write");
+                    }
+                }
+            }
+        })
+        .await;
+        let left = town.storage.session(&app, &doomed.handle).await;
+        assert_eq!(left.expect("session"), None, "round {round}");
+        let data = town.storage.session_data(&app, &doomed.handle).await;
+        assert_eq!(data.expect("session data"), None, "round {round}");
+    }
+    town.neighbours_are_untouched().await;
+    assert_eq!(town.read().await.as_ref(), Some(&town.session));
 }
 
 /// A list may name sessions twice, and such as never were.

@@ -48,6 +48,20 @@ pub async fn need_the_counter_that_was_read(storage: Arc<dyn Storage>) {
     town.neighbours_are_untouched().await;
 }
 
+/// A guard that holds is a write, also if it writes what is there.
+pub async fn are_written_though_nothing_changes(storage: Arc<dyn Storage>) {
+    let town = Town::in_store(storage).await;
+    let same = renewal(&town.session.rotation, town.session.expires_at);
+    for _ in 0..3 {
+        let rotated = town
+            .storage
+            .rotate(&town.app, town.handle(), 0, &same)
+            .await;
+        assert_eq!(rotated.expect("rotate"), Guarded::Written);
+        assert_eq!(town.read().await.as_ref(), Some(&town.session));
+    }
+}
+
 /// A refresh may ask for the other kind, and stay with it.
 pub async fn switch_the_kind_of_key(storage: Arc<dyn Storage>) {
     let town = Town::in_store(storage).await;

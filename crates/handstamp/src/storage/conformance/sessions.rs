@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Town, app, at, confirmation, full_rotation, initial_data, json, renewal, session, tenant, user,
+    Town, app, at, at_once, confirmation, full_rotation, initial_data, json, renewal, session,
+    tenant, user,
 };
 use crate::clock::UnixMillis;
 use crate::id::{AppId, TenantId};
@@ -75,6 +76,33 @@ pub async fn are_not_inserted_over_others(storage: Arc<dyn Storage>) {
         .await;
     assert_eq!(of_usurper.expect("handles"), []);
     town.neighbours_are_untouched().await;
+}
+
+/// Of many who bring one handle, one is kept, with all that is its own.
+pub async fn are_inserted_by_one_of_many(storage: Arc<dyn Storage>) {
+    let app = AppId::PUBLIC;
+    for round in 0..4 {
+        let outcomes = at_once(64, |n| {
+            let (storage, app) = (Arc::clone(&storage), app.clone());
+            async move {
+                let session = session(TenantId::PUBLIC, round, &format!("user-{n}"));
+                let data = json(&format!("{{\"of\":{n}}}"));
+                let inserted = storage.insert(&app, &session, &data).await;
+                (inserted.expect("insert") == Guarded::Written).then_some((session, data))
+            }
+        })
+        .await;
+        let winners: Vec<_> = outcomes.into_iter().flatten().collect();
+        assert_eq!(winners.len(), 1, "were told that theirs is kept");
+        let (session, data) = winners.first().expect("a winner");
+        let read = storage.session(&app, &session.handle).await;
+        assert_eq!(read.expect("session").as_ref(), Some(session));
+        let read = storage.session_data(&app, &session.handle).await;
+        assert_eq!(
+            read.expect("data").map(|read| read.data).as_ref(),
+            Some(data)
+        );
+    }
 }
 
 /// Nothing finds a session by the handle alone, if the app or the tenant is another.

@@ -3,43 +3,115 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{app, at, initial_data, session, tenant, user};
+use super::{app, at, at_once, initial_data, session, tenant, user};
 use crate::id::{AppId, SessionHandle, TenantId};
 use crate::storage::{Guarded, Storage};
 
-/// No collation, no pattern, no trimming, no normal form.
-pub async fn are_told_apart_byte_for_byte(storage: Arc<dyn Storage>) {
-    let long = "🦀".repeat(128);
-    let longer_by_one_other = ["🦀".repeat(127), "é".to_owned()].concat();
-    let names = [
+/// Ids that somebody might take for each other, or for something else. NUL is in none: [`UserId`](crate::UserId) refuses it.
+fn names() -> Vec<String> {
+    let crab = "🦀".repeat(128);
+    let by_one_other = ["🦀".repeat(127), "é".to_owned()].concat();
+    let spaces = " ".repeat(128);
+    [
         "",
         " ",
+        "  ",
+        "\t",
+        "\n",
+        "\r\n",
         "a",
         "A",
         "a ",
+        " a",
+        "a\t",
         "á",
         "a\u{301}",
+        "Á",
+        "ａ",
         "%",
         "_",
         "a%",
+        "a_",
         "'",
+        "''",
         "\"",
         "\\",
+        "\\'",
+        "\\0",
+        "\\u0000",
         "' OR '1'='1",
+        "'; DROP TABLE handstamp_sessions; --",
+        "/*",
+        "?",
+        "$1",
+        ":a",
         "1",
         "01",
         "1.0",
+        "1e0",
+        "null",
+        "NULL",
+        "true",
+        "{}",
+        "[]",
         "ß",
         "ss",
+        "ẞ",
+        "ı",
+        "I",
+        "i",
+        "İ",
+        "ﬁ",
+        "fi",
         "שלום",
         "\u{202e}abc",
+        "abc",
+        "\u{feff}abc",
+        "a\u{200b}bc",
+        "\u{1}",
+        "\u{7f}",
+        "\u{fffd}",
+        "\u{10ffff}",
         "👩‍👩‍👧",
-        "\n",
-        &long,
-        &longer_by_one_other,
-    ];
+        "👩👩👧",
+        &crab,
+        &by_one_other,
+        &spaces,
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// The same where a store puts the work of many together.
+pub async fn are_told_apart_when_many_come_at_once(storage: Arc<dyn Storage>) {
+    let names = Arc::new(names());
+    let count = u8::try_from(names.len()).expect("not so many");
+    let kept = at_once(count, |n| {
+        let (storage, names) = (Arc::clone(&storage), Arc::clone(&names));
+        async move {
+            let name = names.get(usize::from(n)).expect("a name");
+            let session = session(TenantId::PUBLIC, n.into(), name);
+            let inserted = storage
+                .insert(&AppId::PUBLIC, &session, &initial_data())
+                .await;
+            assert_eq!(inserted.expect("insert"), Guarded::Written);
+            let read = storage.session(&AppId::PUBLIC, &session.handle).await;
+            assert_eq!(read.expect("session").as_ref(), Some(&session));
+            (session.user_id, session.handle)
+        }
+    })
+    .await;
+    for (user, handle) in kept {
+        let revoked = storage.revoke_user(&AppId::PUBLIC, None, &user).await;
+        assert_eq!(revoked.expect("revoke"), [handle], "{user:?}");
+    }
+}
+
+/// No collation, no pattern, no trimming, no normal form.
+pub async fn are_told_apart_byte_for_byte(storage: Arc<dyn Storage>) {
+    let names = names();
     let mut expected = Vec::new();
-    for (id, name) in (1..).zip(names) {
+    for (id, name) in (1..).zip(&names) {
         let session = session(TenantId::PUBLIC, id, name);
         let inserted = storage
             .insert(&AppId::PUBLIC, &session, &initial_data())

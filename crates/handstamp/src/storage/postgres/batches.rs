@@ -6,14 +6,14 @@
 use sqlx::query;
 
 use super::database::{Bound, Database};
-use super::failures::Access;
-use super::rows::{self, Meaning, session_columns, signed};
 use super::uuids::Id;
 use crate::clock::UnixMillis;
 use crate::json::JsonObject;
 use crate::rotation::Rotation;
 use crate::session::{Session, SessionData};
 use crate::storage::coalesce::{Failed, Place, Statement};
+use crate::storage::pool::Access;
+use crate::storage::rows::{self, Meaning, session_columns, signed};
 use crate::storage::{Confirm, DataWrite, Guarded, Renewal};
 use crate::token::{Hash2, Nonce};
 
@@ -103,7 +103,7 @@ impl Statement for Insert {
             inserted.contains(&(
                 place.app.as_str(),
                 place.handle.tenant().as_str(),
-                Id(place.handle.id()),
+                place.handle.id(),
             ))
         };
         let outcomes = batch.iter().map(|(place, _)| guarded(known(place)));

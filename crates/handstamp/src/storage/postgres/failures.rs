@@ -8,85 +8,14 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use crate::storage::StorageFault;
 use crate::storage::coalesce::Failed;
-
-/// Whether a statement changes anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    Read,
-    Write,
-}
-
-/// What is to be done about a failure before anybody is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Remedy {
-    /// Nothing was done, because others were at the same rows: once more.
-    Repeat,
-    /// The connection is of no use any more; another may be.
-    Reconnect,
-    /// The server takes no writes; another may.
-    Elsewhere,
-    /// The connection is of no use any more, and it took long to find out.
-    GiveUp,
-    /// None.
-    None,
-}
-
-/// What the failure of a statement means.
-pub(super) fn of_statement(error: &Error, access: Access) -> (Failed, Remedy) {
-    match error {
-        Error::Database(error) => reported(&**error, access),
-        Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => {
-            (lost(error.to_string(), access), Remedy::Reconnect)
-        }
-        Error::PoolClosed => (
-            without_a_row(StorageFault::Closed, "PostgreSQL"),
-            Remedy::None,
-        ),
-        // Values that cannot be sent, rows that cannot be read: the driver's words for these may quote them.
-        _ => {
-            let mut failed = without_a_row(StorageFault::Other, "the driver cannot do that");
-            failed.outcome_unknown = access == Access::Write;
-            (failed, Remedy::GiveUp)
-        }
-    }
-}
-
-/// The connection was lost, or the answer did not come in time.
-pub(super) fn lost(why: impl Into<Cow<'static, str>>, access: Access) -> Failed {
-    Failed {
-        outcome_unknown: access == Access::Write,
-        ..without_a_row(StorageFault::Unavailable, why)
-    }
-}
-
-/// A failure that has to do with no row, and left nothing written.
-pub(super) fn without_a_row(fault: StorageFault, detail: impl Into<Cow<'static, str>>) -> Failed {
-    Failed {
-        fault,
-        outcome_unknown: false,
-        detail: detail.into(),
-        may_be_one_row: false,
-    }
-}
-
-/// What the failure to connect means, and why it is one.
-pub(super) fn to_connect(error: &Error) -> (StorageFault, String) {
-    match error {
-        Error::Database(error) => (fault_of(error.code().as_deref()), told(&**error)),
-        Error::Io(why) => (StorageFault::Unavailable, why.to_string()),
-        // As when the server ends half-way.
-        Error::Protocol(why) => (StorageFault::Unavailable, why.clone()),
-        Error::Configuration(why) => (StorageFault::Other, why.to_string()),
-        Error::Tls(why) => (StorageFault::Other, format!("no encryption: {why}")),
-        _ => (StorageFault::Other, error.to_string()),
-    }
-}
+use crate::storage::pool::{Access, Remedy};
 
 pub(super) fn code(error: &Error) -> Option<Cow<'_, str>> {
     error.as_database_error()?.code()
 }
 
-fn reported(error: &dyn DatabaseError, access: Access) -> (Failed, Remedy) {
+/// What a failure that PostgreSQL reported means.
+pub(super) fn reported(error: &dyn DatabaseError, access: Access) -> (Failed, Remedy) {
     let code = error.code();
     let fault = fault_of(code.as_deref());
     let severity = error

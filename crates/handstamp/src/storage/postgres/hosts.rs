@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection, Error, query_scalar};
+use sqlx::{ConnectOptions, Connection, Error, Postgres, query_scalar};
 use tokio::time::{Instant, timeout_at};
 
-use super::failures;
 use crate::storage::StorageFault;
-use crate::storage::coalesce::Failed;
+use crate::storage::pool::{NoConnection, Source, may_pass, to_connect};
 
 /// What a server has to be, as `target_session_attrs` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,24 +43,11 @@ impl Wanted {
 }
 
 /// The servers that may be asked; all but one of them are not what is wanted, or not there, most of the time.
-pub(super) struct Hosts {
+pub(in crate::storage) struct Hosts {
     all: Vec<PgConnectOptions>,
     wanted: Wanted,
     /// The one that was of use last.
     last: AtomicUsize,
-}
-
-/// Why there is no connection.
-pub(super) struct NoConnection {
-    failed: Failed,
-    /// Whether there may be one in a moment.
-    pub(super) may_pass: bool,
-}
-
-impl NoConnection {
-    pub(super) fn failed(self) -> Failed {
-        self.failed
-    }
 }
 
 impl Hosts {
@@ -73,14 +59,35 @@ impl Hosts {
         }
     }
 
-    /// Whether another server than the one that was asked may be of more use.
-    pub(super) fn are_chosen_from(&self) -> bool {
+    async fn connect_to(
+        &self,
+        host: &PgConnectOptions,
+        until: Instant,
+    ) -> Result<PgConnection, (StorageFault, String)> {
+        let silent = |_| (StorageFault::Unavailable, "it does not answer".to_owned());
+        let connected = timeout_at(until, host.connect()).await.map_err(silent)?;
+        let mut connection = connected.map_err(|error| to_connect::<Postgres>(&error))?;
+        let fits = timeout_at(until, self.is_of_use(&mut connection)).await;
+        match fits.map_err(silent)? {
+            Ok(true) => Ok(connection),
+            Ok(false) => {
+                // What goes wrong here has no consequences.
+                drop(timeout_at(until, connection.close()).await);
+                Err((StorageFault::ReadOnly, "it takes no writes".to_owned()))
+            }
+            Err(error) => Err(to_connect::<Postgres>(&error)),
+        }
+    }
+}
+
+impl Source<Postgres> for Hosts {
+    fn is_a_choice(&self) -> bool {
         self.wanted != Wanted::Any
     }
 
     /// Connects to one that is what is wanted. Each is asked once at the most, first the one that was of use last; what cannot
     /// pass by itself, as a wrong password, ends the round.
-    pub(super) async fn connect(&self, limit: Duration) -> Result<PgConnection, NoConnection> {
+    async fn connect(&self, limit: Duration) -> Result<PgConnection, NoConnection> {
         let (begin, count) = (self.last.load(Ordering::Relaxed), self.all.len());
         // One that does not answer must not use up the time of all.
         let each = limit / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
@@ -115,28 +122,8 @@ impl Hosts {
         Err(no_connection(fault, &why.join("; ")))
     }
 
-    async fn connect_to(
-        &self,
-        host: &PgConnectOptions,
-        until: Instant,
-    ) -> Result<PgConnection, (StorageFault, String)> {
-        let silent = |_| (StorageFault::Unavailable, "it does not answer".to_owned());
-        let connected = timeout_at(until, host.connect()).await.map_err(silent)?;
-        let mut connection = connected.map_err(|error| failures::to_connect(&error))?;
-        let fits = timeout_at(until, self.is_wanted(&mut connection)).await;
-        match fits.map_err(silent)? {
-            Ok(true) => Ok(connection),
-            Ok(false) => {
-                // What goes wrong here has no consequences.
-                drop(timeout_at(until, connection.close()).await);
-                Err((StorageFault::ReadOnly, "it takes no writes".to_owned()))
-            }
-            Err(error) => Err(failures::to_connect(&error)),
-        }
-    }
-
     /// Whether the server at the other end answers, and is what is wanted still.
-    pub(super) async fn is_wanted(&self, connection: &mut PgConnection) -> Result<bool, Error> {
+    async fn is_of_use(&self, connection: &mut PgConnection) -> Result<bool, Error> {
         match self.wanted.question() {
             None => connection.ping().await.map(|()| true),
             Some(question) => {
@@ -147,19 +134,8 @@ impl Hosts {
     }
 }
 
-/// Whether a server that failed to take a connection in this way may take one in a moment, or another server may.
-fn may_pass(fault: StorageFault) -> bool {
-    matches!(
-        fault,
-        StorageFault::Unavailable | StorageFault::Busy | StorageFault::ReadOnly
-    )
-}
-
 fn no_connection(fault: StorageFault, why: &str) -> NoConnection {
-    NoConnection {
-        failed: failures::without_a_row(fault, format!("PostgreSQL at {why}")),
-        may_pass: may_pass(fault),
-    }
+    NoConnection::new(fault, format!("PostgreSQL at {why}"))
 }
 
 /// The servers and the database, without user and password.

@@ -4,11 +4,11 @@ use sqlx::query;
 
 use super::batches::guarded;
 use super::database::Database;
-use super::failures::Access;
-use super::rows;
-use super::steps::{Answer, told};
+use super::steps::Answer;
 use crate::clock::UnixMillis;
 use crate::id::{AppId, TenantId};
+use crate::storage::pool::{Access, told};
+use crate::storage::rows;
 use crate::storage::{Guarded, Put, StoredKey, TenantRecord};
 
 pub(super) async fn keys(database: &Database, app: &AppId) -> Answer<Vec<StoredKey>> {

@@ -1,11 +1,12 @@
 //! The schema: looked at, brought up to date, refused.
 
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection, Error, query, query_scalar, raw_sql};
+use sqlx::{Connection, Error, Postgres, query, query_scalar, raw_sql};
 
 use super::PostgresOptions;
-use super::failures::{code, to_connect};
+use super::failures::code;
 use super::hosts::Hosts;
+use crate::storage::pool::{Source as _, not_connected};
 use crate::storage::{StorageError, StorageFault};
 
 /// In order; each is done once, and never edited afterwards.
@@ -16,10 +17,7 @@ const MIGRATIONS: &[&str] = &[include_str!(
 /// Sees to it that the schema is ours: brings it up to date, or refuses one that is not.
 pub(super) async fn prepare(hosts: &Hosts, options: &PostgresOptions) -> Result<(), StorageError> {
     let place = hosts.to_string();
-    let failed = |error: Error| {
-        let (fault, why) = to_connect(&error);
-        StorageError::new(fault, format!("PostgreSQL at {place}: {why}"))
-    };
+    let failed = |error: Error| not_connected::<Postgres>(&error, &place);
     let connected = hosts.connect(options.acquire_timeout).await;
     let mut connection = connected.map_err(|why| why.failed().told())?;
     let mut version = version(&mut connection).await.map_err(failed)?;

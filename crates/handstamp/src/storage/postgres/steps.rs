@@ -3,21 +3,15 @@
 use sqlx::query;
 
 use super::database::Database;
-use super::failures::Access;
-use super::rows;
 use super::uuids::Id;
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::storage::StorageError;
-use crate::storage::coalesce::Failed;
+use crate::storage::pool::{Access, told};
+use crate::storage::rows;
 
 pub(super) type Answer<T> = Result<T, StorageError>;
-
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
-pub(super) fn told(failed: Failed) -> StorageError {
-    failed.told()
-}
 
 pub(super) async fn write_jwt_payload(
     database: &Database,

@@ -1,20 +1,31 @@
 //! Rows, and what they mean. What a row contradicts itself in is named by table and column, never by value.
 
+#[cfg(feature = "postgres")]
 use std::collections::HashSet;
 
-use sqlx::postgres::PgRow;
-use sqlx::{Decode, Postgres, Row, Type};
+use sqlx::Error;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::uuids::Id;
+use super::coalesce::Failed;
+#[cfg(feature = "mysql")]
+use super::coalesce::Place;
+use super::{DataWrite, KeyKind, StorageError, StorageFault, StoredKey, TenantRecord};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::rotation::{Child, Current, Previous, Rotation};
 use crate::session::{Session, SessionData};
-use crate::storage::coalesce::Failed;
-use crate::storage::{DataWrite, KeyKind, StorageError, StorageFault, StoredKey, TenantRecord};
 use crate::token::{Hash2, Nonce};
+
+/// The columns of a row as a driver gives them, by number. An error is for one of another type.
+pub(super) trait Cells {
+    fn integer(&self, index: usize) -> Result<Option<i64>, Error>;
+    fn flag(&self, index: usize) -> Result<bool, Error>;
+    fn text(&self, index: usize) -> Result<&str, Error>;
+    fn bytes(&self, index: usize) -> Result<Option<&[u8]>, Error>;
+    fn uuid(&self, index: usize) -> Result<Uuid, Error>;
+}
 
 /// The columns that [`session`] reads, in its order, of the table that goes by `s`.
 macro_rules! session_columns {
@@ -29,7 +40,7 @@ pub(super) use session_columns;
 /// What a row that was read means: each its own failure.
 pub(super) type Meaning<T> = Result<T, StorageError>;
 
-pub(super) fn session(columns: &mut Columns<'_>) -> Meaning<Session> {
+pub(super) fn session(columns: &mut Columns<'_, impl Cells>) -> Meaning<Session> {
     Ok(Session {
         handle: columns.handle()?,
         user_id: UserId::parse(columns.text("handstamp_sessions.user_id")?)
@@ -38,18 +49,44 @@ pub(super) fn session(columns: &mut Columns<'_>) -> Meaning<Session> {
         created_at: columns.time("handstamp_sessions.created_at")?,
         expires_at: columns.time("handstamp_sessions.expires_at")?,
         ends_at: columns.time("handstamp_sessions.ends_at")?,
-        static_key: columns.next("handstamp_sessions.static_key")?,
+        static_key: columns.flag("handstamp_sessions.static_key")?,
         rotation: columns.rotation()?,
     })
 }
 
+/// The same, and `payload_version`.
+#[cfg(feature = "mysql")]
+pub(super) fn session_and_payload_version(
+    columns: &mut Columns<'_, impl Cells>,
+) -> Meaning<(Session, u64)> {
+    let session = session(columns)?;
+    let version = columns.unsigned("handstamp_sessions.payload_version")?;
+    Ok((session, version))
+}
+
+/// `data_version`
+#[cfg(feature = "mysql")]
+pub(super) fn data_version(row: &impl Cells) -> Meaning<i64> {
+    Columns::of(row).integer("handstamp_sessions.data_version")
+}
+
 /// `tenant, handle`
-pub(super) fn handle(row: &PgRow) -> Meaning<SessionHandle> {
+pub(super) fn handle(row: &impl Cells) -> Meaning<SessionHandle> {
     Columns::of(row).handle()
 }
 
+/// `app, tenant, handle, expires_at`
+#[cfg(feature = "mysql")]
+pub(super) fn swept(row: &impl Cells) -> Meaning<(Place, UnixMillis)> {
+    let mut columns = Columns::of(row);
+    let app = AppId::parse(columns.text("handstamp_sessions.app")?)
+        .map_err(|why| StorageError::inconsistent("handstamp_sessions.app", why))?;
+    let place = Place::new(&app, &columns.handle()?);
+    Ok((place, columns.time("handstamp_sessions.expires_at")?))
+}
+
 /// `expires_at, data_version, data`
-pub(super) fn session_data(columns: &mut Columns<'_>) -> Meaning<SessionData> {
+pub(super) fn session_data(columns: &mut Columns<'_, impl Cells>) -> Meaning<SessionData> {
     let expires_at = columns.time("handstamp_sessions.expires_at")?;
     let version = columns.unsigned("handstamp_sessions.data_version")?;
     Ok(SessionData {
@@ -60,16 +97,16 @@ pub(super) fn session_data(columns: &mut Columns<'_>) -> Meaning<SessionData> {
 }
 
 /// The new `data_version`, if it was written.
-pub(super) fn data_write(columns: &mut Columns<'_>) -> Meaning<DataWrite> {
+pub(super) fn data_write(columns: &mut Columns<'_, impl Cells>) -> Meaning<DataWrite> {
     let place = "handstamp_sessions.data_version";
-    match columns.next::<Option<i64>>(place)? {
+    match columns.perhaps(place)? {
         Some(version) => Ok(DataWrite::Written(unsigned(place, version)?)),
         None => Ok(DataWrite::Conflict),
     }
 }
 
 /// `app, tenant, created_at, config`
-pub(super) fn tenant(row: &PgRow) -> Meaning<TenantRecord> {
+pub(super) fn tenant(row: &impl Cells) -> Meaning<TenantRecord> {
     let mut columns = Columns::of(row);
     Ok(TenantRecord {
         app: AppId::parse(columns.text("handstamp_tenants.app")?)
@@ -82,33 +119,35 @@ pub(super) fn tenant(row: &PgRow) -> Meaning<TenantRecord> {
 }
 
 /// The truth in the only row.
-pub(super) fn flag(rows: &[PgRow]) -> Meaning<bool> {
+#[cfg(feature = "postgres")]
+pub(super) fn flag(rows: &[impl Cells]) -> Meaning<bool> {
     let row = rows.first();
     let mut columns = Columns::of(row.ok_or_else(|| StorageError::inconsistent("flag", MISSING))?);
-    columns.next("flag")
+    columns.flag("flag")
 }
 
 /// `kind, generation, created_at, material`
-pub(super) fn key(row: &PgRow) -> Meaning<StoredKey> {
+pub(super) fn key(row: &impl Cells) -> Meaning<StoredKey> {
     let mut columns = Columns::of(row);
     let kind = KeyKind::from_name(columns.text("handstamp_keys.kind")?)
         .ok_or_else(|| StorageError::inconsistent("handstamp_keys.kind", "is not a kind of key"))?;
-    let generation = columns.next::<i64>("handstamp_keys.generation")?;
+    let generation = columns.integer("handstamp_keys.generation")?;
     Ok(StoredKey {
         kind,
         generation: u32::try_from(generation)
             .map_err(|_| StorageError::inconsistent("handstamp_keys.generation", OUT_OF_RANGE))?,
         created_at: columns.time("handstamp_keys.created_at")?,
-        material: Zeroizing::new(columns.next("handstamp_keys.material")?),
+        material: columns.material()?,
     })
 }
 
 /// The numbers in the only row.
-pub(super) fn counts(rows: &[PgRow]) -> Meaning<(u32, u32)> {
+#[cfg(feature = "postgres")]
+pub(super) fn counts(rows: &[impl Cells]) -> Meaning<(u32, u32)> {
     let row = rows.first();
     let mut columns = Columns::of(row.ok_or_else(|| StorageError::inconsistent("count", MISSING))?);
     let mut count = || {
-        let count = columns.next::<i64>("count")?;
+        let count = columns.integer("count")?;
         u32::try_from(count).map_err(|_| StorageError::inconsistent("count", OUT_OF_RANGE))
     };
     Ok((count()?, count()?))
@@ -124,15 +163,15 @@ fn unsigned(place: &'static str, number: i64) -> Meaning<u64> {
 }
 
 /// Puts what rows mean to where they were asked for: their first column says which of `asked` they belong to, from 1.
-pub(super) fn in_order<T>(
-    rows: &[PgRow],
+pub(super) fn in_order<R: Cells, T>(
+    rows: &[R],
     asked: usize,
-    read: impl Fn(&mut Columns<'_>) -> Meaning<T>,
+    read: impl Fn(&mut Columns<'_, R>) -> Meaning<T>,
 ) -> Result<Vec<Option<Meaning<T>>>, Failed> {
     let mut answers: Vec<_> = (0..asked).map(|_| None).collect();
     for row in rows {
         let mut columns = Columns::of(row);
-        let number = columns.next::<i64>("ordinality").unwrap_or(0);
+        let number = columns.integer("ordinality").unwrap_or(0);
         let number = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
         match answers.get_mut(number) {
             Some(answer) => *answer = Some(read(&mut columns)),
@@ -143,12 +182,13 @@ pub(super) fn in_order<T>(
 }
 
 /// `app, tenant, handle` of each row.
-pub(super) fn places(rows: &[PgRow]) -> Result<HashSet<(&str, &str, Id)>, Failed> {
+#[cfg(feature = "postgres")]
+pub(super) fn places(rows: &[impl Cells]) -> Result<HashSet<(&str, &str, Uuid)>, Failed> {
     let place = |row| {
         let mut columns = Columns::of(row);
         let app = columns.text("handstamp_sessions.app")?;
         let tenant = columns.text("handstamp_sessions.tenant")?;
-        Ok((app, tenant, columns.next("handstamp_sessions.handle")?))
+        Ok((app, tenant, columns.uuid("handstamp_sessions.handle")?))
     };
     let places: Meaning<_> = rows.iter().map(place).collect();
     places.map_err(|_| astray())
@@ -159,51 +199,67 @@ fn astray() -> Failed {
     Failed {
         fault: StorageFault::Other,
         outcome_unknown: true,
-        detail: "PostgreSQL answers what was not asked".into(),
+        detail: "the database answers what was not asked".into(),
         may_be_one_row: false,
     }
 }
 
 /// Takes the columns of a row one after the other.
-pub(super) struct Columns<'r> {
-    row: &'r PgRow,
+pub(super) struct Columns<'r, R> {
+    row: &'r R,
     next: usize,
 }
 
-impl<'r> Columns<'r> {
-    fn of(row: &'r PgRow) -> Self {
+impl<'r, R: Cells> Columns<'r, R> {
+    pub(super) fn of(row: &'r R) -> Self {
         Self { row, next: 0 }
     }
 
-    fn next<T: Decode<'r, Postgres> + Type<Postgres>>(
+    fn next<T>(
         &mut self,
         place: &'static str,
+        read: impl Fn(&'r R, usize) -> Result<T, Error>,
     ) -> Meaning<T> {
         let index = self.next;
         self.next += 1;
-        let read = self.row.try_get(index);
-        read.map_err(|_| StorageError::inconsistent(place, "is of another type"))
+        read(self.row, index).map_err(|_| StorageError::inconsistent(place, "is of another type"))
+    }
+
+    fn perhaps(&mut self, place: &'static str) -> Meaning<Option<i64>> {
+        self.next(place, R::integer)
+    }
+
+    fn integer(&mut self, place: &'static str) -> Meaning<i64> {
+        self.perhaps(place)?
+            .ok_or_else(|| StorageError::inconsistent(place, MISSING))
+    }
+
+    fn flag(&mut self, place: &'static str) -> Meaning<bool> {
+        self.next(place, R::flag)
     }
 
     fn text(&mut self, place: &'static str) -> Meaning<&'r str> {
-        self.next(place)
+        self.next(place, R::text)
+    }
+
+    fn uuid(&mut self, place: &'static str) -> Meaning<Uuid> {
+        self.next(place, R::uuid)
     }
 
     fn json(&mut self, place: &'static str) -> Meaning<JsonObject> {
-        let text: &str = self.next(place)?;
-        JsonObject::parse(text).map_err(|why| StorageError::inconsistent(place, why))
+        JsonObject::parse(self.text(place)?).map_err(|why| StorageError::inconsistent(place, why))
     }
 
     fn time(&mut self, place: &'static str) -> Meaning<UnixMillis> {
-        self.next(place).map(UnixMillis::new)
+        self.integer(place).map(UnixMillis::new)
     }
 
     fn unsigned(&mut self, place: &'static str) -> Meaning<u64> {
-        unsigned(place, self.next(place)?)
+        unsigned(place, self.integer(place)?)
     }
 
     fn bytes<const N: usize>(&mut self, place: &'static str) -> Meaning<Option<[u8; N]>> {
-        let bytes = self.next::<Option<&[u8]>>(place)?;
+        let bytes = self.next(place, R::bytes)?;
         let sized = bytes.map(<[u8; N]>::try_from).transpose();
         sized.map_err(|_| StorageError::inconsistent(place, "is of another length"))
     }
@@ -211,8 +267,15 @@ impl<'r> Columns<'r> {
     fn handle(&mut self) -> Meaning<SessionHandle> {
         let tenant = TenantId::parse(self.text("handstamp_sessions.tenant")?)
             .map_err(|why| StorageError::inconsistent("handstamp_sessions.tenant", why))?;
-        let id = self.next::<Id>("handstamp_sessions.handle")?.0;
+        let id = self.uuid("handstamp_sessions.handle")?;
         Ok(SessionHandle::new(tenant, id))
+    }
+
+    fn material(&mut self) -> Meaning<Zeroizing<Vec<u8>>> {
+        let place = "handstamp_keys.material";
+        let material = self.next(place, R::bytes)?;
+        let material = material.ok_or_else(|| StorageError::inconsistent(place, MISSING))?;
+        Ok(Zeroizing::new(material.to_vec()))
     }
 
     fn rotation(&mut self) -> Meaning<Rotation> {
@@ -236,7 +299,7 @@ impl<'r> Columns<'r> {
     fn child(&mut self) -> Meaning<Option<Child>> {
         let hash = self.bytes("handstamp_sessions.child_hash")?;
         let nonce = self.bytes("handstamp_sessions.child_nonce")?;
-        let given_at = self.next::<Option<i64>>("handstamp_sessions.child_given_at")?;
+        let given_at = self.perhaps("handstamp_sessions.child_given_at")?;
         match (hash, nonce, given_at) {
             (None, None, None) => Ok(None),
             (Some(hash), Some(nonce), Some(given_at)) => Ok(Some(Child {
@@ -253,8 +316,7 @@ impl<'r> Columns<'r> {
 
     fn previous(&mut self) -> Meaning<Option<Previous>> {
         let hash = self.bytes("handstamp_sessions.previous_hash")?;
-        let superseded_at =
-            self.next::<Option<i64>>("handstamp_sessions.previous_superseded_at")?;
+        let superseded_at = self.perhaps("handstamp_sessions.previous_superseded_at")?;
         match (hash, superseded_at) {
             (None, None) => Ok(None),
             (Some(hash), Some(superseded_at)) => Ok(Some(Previous {

@@ -1,0 +1,175 @@
+//! The steps that are not about single sessions: keys, apps and tenants.
+
+use sqlx::{Error, MySql, MySqlConnection, Transaction, query};
+
+use super::batches::guarded;
+use super::database::{Database, Steps, Together, overtaken};
+use super::failures::is_duplicate;
+use super::steps::Answer;
+use crate::clock::UnixMillis;
+use crate::id::{AppId, TenantId};
+use crate::storage::pool::{Access, Work, told};
+use crate::storage::rows;
+use crate::storage::{Guarded, Put, StoredKey, TenantRecord};
+
+pub(super) async fn keys(database: &Database, app: &AppId) -> Answer<Vec<StoredKey>> {
+    let found = database.rows(Access::Read, || query(KEYS).bind(app.as_str().as_bytes()));
+    found.await.map_err(told)?.iter().map(rows::key).collect()
+}
+
+pub(super) const KEYS: &str =
+    "SELECT kind, generation, created_at, material FROM handstamp_keys WHERE app = ?";
+
+pub(super) async fn add_key(database: &Database, app: &AppId, key: &StoredKey) -> Answer<Guarded> {
+    let added = database.inserted(|| {
+        query(ADD_KEY)
+            .bind(app.as_str().as_bytes())
+            .bind(key.kind.name().as_bytes())
+            .bind(i64::from(key.generation))
+            .bind(key.created_at.as_millis())
+            .bind(key.material.as_slice())
+    });
+    Ok(guarded(added.await.map_err(told)?))
+}
+
+const ADD_KEY: &str = "INSERT INTO handstamp_keys (app, kind, generation, created_at, material)
+     VALUES (?, ?, ?, ?, ?)";
+
+pub(super) async fn retire_keys(
+    database: &Database,
+    app: &AppId,
+    created_before: UnixMillis,
+) -> Answer<u32> {
+    let retired = database.count(|| {
+        query(RETIRE_KEYS)
+            .bind(app.as_str().as_bytes())
+            .bind(app.as_str().as_bytes())
+            .bind(created_before.as_millis())
+    });
+    Ok(u32::try_from(retired.await.map_err(told)?).unwrap_or(u32::MAX))
+}
+
+// By a table of its own, because MySQL does not let a subquery look at what is deleted.
+pub(super) const RETIRE_KEYS: &str = "DELETE k FROM handstamp_keys AS k
+     JOIN (SELECT kind, MAX(generation) AS generation FROM handstamp_keys WHERE app = ? GROUP BY kind) AS newest
+         ON newest.kind = k.kind
+     WHERE k.app = ? AND k.kind IN ('dynamic-rs256', 'dynamic-es256', 'dynamic-eddsa') AND k.created_at < ?
+         AND k.generation < newest.generation";
+
+pub(super) async fn put_tenant(database: &Database, tenant: &TenantRecord) -> Answer<Put> {
+    let put = database.run(Access::Write, &PutTenant(tenant)).await;
+    put.map_err(told)
+}
+
+struct PutTenant<'a>(&'a TenantRecord);
+
+impl Work<MySql> for PutTenant<'_> {
+    type Outcome = Put;
+
+    // Not by ON DUPLICATE KEY UPDATE, which does not tell an insertion from an update that changes nothing.
+    async fn run(&self, connection: &mut MySqlConnection) -> Result<Put, Error> {
+        let Self(tenant) = self;
+        let inserted = query(ADD_TENANT)
+            .bind(tenant.app.as_str().as_bytes())
+            .bind(tenant.tenant.as_str().as_bytes())
+            .bind(tenant.created_at.as_millis())
+            .bind(tenant.config.as_str())
+            .execute(&mut *connection)
+            .await;
+        match inserted {
+            Ok(_) => return Ok(Put::Created),
+            Err(error) if is_duplicate(&error) => {}
+            Err(error) => return Err(error),
+        }
+        let updated = query(UPDATE_TENANT)
+            .bind(tenant.config.as_str())
+            .bind(tenant.app.as_str().as_bytes())
+            .bind(tenant.tenant.as_str().as_bytes())
+            .execute(connection)
+            .await?;
+        if updated.rows_affected() == 0 {
+            // Removed in between.
+            return Err(overtaken());
+        }
+        Ok(Put::Updated)
+    }
+}
+
+const ADD_TENANT: &str =
+    "INSERT INTO handstamp_tenants (app, tenant, created_at, config) VALUES (?, ?, ?, ?)";
+
+pub(super) const UPDATE_TENANT: &str =
+    "UPDATE handstamp_tenants SET config = ? WHERE app = ? AND tenant = ?";
+
+pub(super) async fn tenants(database: &Database) -> Answer<Vec<TenantRecord>> {
+    let found = database.rows(Access::Read, || query(TENANTS));
+    let found = found.await.map_err(told)?;
+    found.iter().map(rows::tenant).collect()
+}
+
+const TENANTS: &str = "SELECT app, tenant, created_at, config FROM handstamp_tenants";
+
+pub(super) async fn remove_tenant(
+    database: &Database,
+    app: &AppId,
+    tenant: &TenantId,
+) -> Answer<bool> {
+    let work = Together(RemoveTenant(app, tenant));
+    database.run(Access::Write, &work).await.map_err(told)
+}
+
+struct RemoveTenant<'a>(&'a AppId, &'a TenantId);
+
+impl Steps for RemoveTenant<'_> {
+    type Outcome = bool;
+
+    async fn steps(&self, transaction: &mut Transaction<'_, MySql>) -> Result<bool, Error> {
+        let mut gone = 0;
+        for sql in [REMOVE_SESSIONS_OF_TENANT, REMOVE_TENANT] {
+            let removed = query(sql)
+                .bind(self.0.as_str().as_bytes())
+                .bind(self.1.as_str().as_bytes())
+                .execute(&mut **transaction);
+            gone = removed.await?.rows_affected();
+        }
+        Ok(gone > 0)
+    }
+}
+
+// In the order of the primary key, which is that in which batches lock.
+pub(super) const REMOVE_SESSIONS_OF_TENANT: &str =
+    "DELETE FROM handstamp_sessions WHERE app = ? AND tenant = ?";
+
+pub(super) const REMOVE_TENANT: &str = "DELETE FROM handstamp_tenants WHERE app = ? AND tenant = ?";
+
+pub(super) async fn remove_app(database: &Database, app: &AppId) -> Answer<bool> {
+    let work = Together(RemoveApp(app));
+    database.run(Access::Write, &work).await.map_err(told)
+}
+
+struct RemoveApp<'a>(&'a AppId);
+
+impl Steps for RemoveApp<'_> {
+    type Outcome = bool;
+
+    async fn steps(&self, transaction: &mut Transaction<'_, MySql>) -> Result<bool, Error> {
+        let app = self.0.as_str().as_bytes();
+        let removed = query(REMOVE_TENANT)
+            .bind(app)
+            .bind(TenantId::PUBLIC.as_str().as_bytes())
+            .execute(&mut **transaction);
+        let there = removed.await?.rows_affected() > 0;
+        for sql in [
+            REMOVE_SESSIONS_OF_APP,
+            REMOVE_KEYS_OF_APP,
+            REMOVE_TENANTS_OF_APP,
+        ] {
+            query(sql).bind(app).execute(&mut **transaction).await?;
+        }
+        Ok(there)
+    }
+}
+
+pub(super) const REMOVE_SESSIONS_OF_APP: &str = "DELETE FROM handstamp_sessions WHERE app = ?";
+pub(super) const REMOVE_KEYS_OF_APP: &str = "DELETE FROM handstamp_keys WHERE app = ?";
+pub(super) const REMOVE_TENANTS_OF_APP: &str = "DELETE FROM handstamp_tenants WHERE app = ?";

@@ -1,0 +1,113 @@
+//! MySQL and MariaDB, from outside: the suite that every backend passes, and what these add to the contract.
+//!
+//! `cargo xtask test` starts a server and names it in `HANDSTAMP_TEST_MYSQL`. Without one the cases are shown as ignored, and
+//! fail where `CI` says so.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests are not seen to be tests"
+)]
+
+mod coalescing;
+#[path = "../server/earlier.rs"]
+mod earlier;
+mod failures;
+mod fixture;
+mod plans;
+#[path = "../server/proxy.rs"]
+mod proxy;
+mod schema;
+#[path = "../server/sessions.rs"]
+mod sessions;
+
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use handstamp::storage::Storage;
+use handstamp::storage::conformance::Case;
+use libtest_mimic::{Arguments, Trial};
+
+use fixture::Town;
+
+type Test = fn(Town) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// Names tests with what they are called.
+macro_rules! tests {
+    ($($module:ident::$test:ident,)*) => {
+        vec![$((
+            concat!(stringify!($module), "::", stringify!($test)),
+            (|town| Box::pin($module::$test(town))) as Test,
+        ),)*]
+    };
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let server = std::env::var("HANDSTAMP_TEST_MYSQL").ok();
+    let must = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    let ignored = server.is_none() && !must;
+    let server = server.ok_or("HANDSTAMP_TEST_MYSQL names no server");
+
+    let mut trials = Vec::new();
+    for (name, case) in handstamp::conformance!() {
+        let server = server.clone();
+        let run = move || fixture::run(&server?, move |town| conforms(town, case));
+        trials.push(Trial::test(format!("conformance::{name}"), run));
+    }
+    for (name, test) in tests() {
+        let server = server.clone();
+        let run = move || fixture::run(&server?, test);
+        trials.push(Trial::test(name, run));
+    }
+    let trials = trials
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(ignored))
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+async fn conforms(town: Town, case: Case) {
+    let storage: Arc<dyn Storage> = town.open().await;
+    case(Arc::clone(&storage)).await;
+    storage.close().await;
+}
+
+#[expect(clippy::as_conversions, reason = "closures become functions by it")]
+fn tests() -> Vec<(&'static str, Test)> {
+    tests![
+        coalescing::waiting_writes_share_a_statement,
+        coalescing::each_of_a_shared_statement_has_its_own_outcome,
+        coalescing::a_bad_row_fails_nobody_else,
+        coalescing::guards_are_looked_at_again_after_waiting,
+        coalescing::a_step_that_lost_a_deadlock_is_done_again,
+        coalescing::who_comes_between_locking_and_writing_is_told_so,
+        coalescing::a_handle_that_is_taken_is_refused_among_many,
+        coalescing::a_confirmation_answers_the_payload_that_is_there,
+        coalescing::writes_from_two_servers_do_not_lock_each_other_out,
+        failures::a_cut_connection_leaves_the_outcome_open_and_a_retry_gets_the_same_child,
+        failures::a_connection_cut_within_a_transaction_leaves_nothing,
+        failures::a_read_is_tried_again,
+        failures::a_database_that_was_away_is_found_again,
+        failures::connections_that_the_server_ends_are_replaced,
+        failures::a_lock_held_for_too_long_is_reported,
+        failures::all_connections_in_use_are_reported,
+        failures::a_database_to_be_read_only_is_said_to_be,
+        failures::a_value_that_is_too_large_for_the_server_is_refused,
+        failures::a_row_that_contradicts_itself_is_reported_by_place,
+        failures::a_server_with_other_habits_is_served_as_well,
+        plans::every_statement_uses_an_index,
+        plans::a_sweep_puts_off_those_that_live_on,
+        plans::sweeps_pass_by_rows_in_use,
+        plans::servers_share_the_sweeping,
+        schema::a_newer_schema_is_refused,
+        schema::a_missing_schema_is_made_only_when_asked,
+        schema::many_may_make_the_schema_at_once,
+        schema::a_migration_that_was_interrupted_is_done_again,
+        schema::an_address_is_told_without_its_password,
+        schema::a_database_that_is_not_there_is_said_plainly,
+        schema::what_schema_1_wrote_is_read,
+    ]
+}
