@@ -144,9 +144,13 @@ pub trait Storage: Send + Sync + fmt::Debug {
         created_before: UnixMillis,
     ) -> Result<u32, StorageError>;
 
-    /// Keeps an app's tenant, or overwrites its configuration. An app is there when its tenant `public` is; nothing else asks
-    /// for either.
-    async fn put_tenant(&self, tenant: &TenantRecord) -> Result<Put, StorageError>;
+    /// Keeps a new tenant of an app, or with `before` overwrites its configuration if it still is that: [`Guarded::Lost`] if
+    /// there is one already, or it is another. An app is there when its tenant `public` is; nothing else asks for either.
+    async fn put_tenant(
+        &self,
+        tenant: &TenantRecord,
+        before: Option<&JsonObject>,
+    ) -> Result<Guarded, StorageError>;
 
     /// The tenants of all apps, in no particular order.
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StorageError>;
@@ -196,15 +200,6 @@ pub struct TenantRecord {
     pub created_at: UnixMillis,
     /// Whatever was said of it.
     pub config: JsonObject,
-}
-
-/// What became of something put where there may have been one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
-    /// There was none.
-    Created,
-    /// There was one.
-    Updated,
 }
 
 /// What became of a write of session data.

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use handstamp::clock::UnixMillis;
-use handstamp::storage::{Put, Storage, TenantRecord};
+use handstamp::storage::{Guarded, Storage, TenantRecord};
 use handstamp::{AppId, Engine, Failure, JsonObject, Parts, TenantId};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -94,7 +94,7 @@ impl Registry {
             if record.tenant == TenantId::PUBLIC {
                 made.insert(record.app.clone(), record.created_at);
             }
-            let kept = record.config.deserialize().unwrap_or_default();
+            let kept = read(&record.config);
             let of = tenants.entry(record.app).or_default();
             of.insert(record.tenant, kept);
         }
@@ -169,59 +169,51 @@ impl Registry {
             .then(|| Arc::clone(&app.cdi))
     }
 
-    /// Keeps what is said of an app's tenant, beside what was said before.
+    /// Keeps what is said of an app's tenant, beside what was said before; answers whether it is new.
     pub(super) async fn put(
         &self,
         app: &AppId,
         tenant: &TenantId,
-        said: Map<String, Value>,
-    ) -> Result<Put, Refusal> {
-        let asked = self.asked.lock().await;
-        self.load().await?;
-        let apps = self.apps();
-        let before = apps.get(app).and_then(|app| app.tenants.get(tenant));
-        let of_app = apps
-            .get(app)
-            .and_then(|app| app.tenants.get(&TenantId::PUBLIC))
-            .filter(|_| *tenant != TenantId::PUBLIC);
-        check_scopes(&said, of_app)?;
-        let mut kept = before.cloned().unwrap_or_default();
-        for (name, value) in said {
-            match (kept.get_mut(&name), value) {
-                // Settings are changed one by one; null takes one away.
-                (before, Value::Object(said)) if name == "coreConfig" => {
-                    let mut settings = match before {
-                        Some(Value::Object(before)) => std::mem::take(before),
-                        _ => Map::new(),
-                    };
-                    settings.extend(said);
-                    settings.retain(|_, value| !value.is_null());
-                    kept.insert(name, Value::Object(settings));
-                }
-                (_, value) => {
-                    kept.insert(name, value);
-                }
+        said: &Map<String, Value>,
+    ) -> Result<bool, Refusal> {
+        /// Others may change the same one at the same time, and each time one of them is done.
+        const ROUNDS: usize = 32;
+        for _ in 0..ROUNDS {
+            let all = self.storage().tenants().await.map_err(Failure::from)?;
+            let find = |tenant: &TenantId| {
+                let mut all = all.iter();
+                all.find(|record| record.app == *app && record.tenant == *tenant)
+            };
+            let before = find(tenant).map(|record| &record.config);
+            let of_app = find(&TenantId::PUBLIC).map(|record| read(&record.config));
+            if *tenant == TenantId::PUBLIC {
+                check_scopes(said, None)?;
+            } else {
+                check_scopes(said, Some(&of_app.unwrap_or_default()))?;
+            }
+            let kept = merged(before.map(read).unwrap_or_default(), said.clone());
+            if let Err(why) = self.settings(Some(&kept)) {
+                return Err(Refusal::bad_request(format!("Invalid core config: {why}")));
+            }
+            let record = TenantRecord {
+                app: app.clone(),
+                tenant: tenant.clone(),
+                created_at: self.parts.clock.now(),
+                config: JsonObject::from_serialize(&kept).map_err(|_| Refusal::BadJson)?,
+            };
+            let put = self.storage().put_tenant(&record, before).await;
+            if put.map_err(Failure::from)? == Guarded::Written {
+                let asked = self.asked.lock().await;
+                self.load().await?;
+                drop(asked);
+                // The default app's default tenant is always there.
+                let is_base = *app == AppId::PUBLIC && *tenant == TenantId::PUBLIC;
+                return Ok(before.is_none() && !is_base);
             }
         }
-        if let Err(why) = self.settings(Some(&kept)) {
-            return Err(Refusal::bad_request(format!("Invalid core config: {why}")));
-        }
-        let record = TenantRecord {
-            app: app.clone(),
-            tenant: tenant.clone(),
-            created_at: self.parts.clock.now(),
-            config: JsonObject::from_serialize(&kept).map_err(|_| Refusal::BadJson)?,
-        };
-        let put = self
-            .storage()
-            .put_tenant(&record)
-            .await
-            .map_err(Failure::from)?;
-        self.load().await?;
-        drop(asked);
-        // The default app's default tenant is always there.
-        let is_base = *app == AppId::PUBLIC && *tenant == TenantId::PUBLIC;
-        Ok(if is_base { Put::Updated } else { put })
+        Err(Refusal::bad_request(
+            "Too many change the same tenant at the same time",
+        ))
     }
 
     pub(super) async fn remove_app(&self, app: &AppId) -> Result<bool, Refusal> {
@@ -286,4 +278,29 @@ fn check_scopes(
         }
     }
     Ok(())
+}
+
+/// What is kept of a tenant.
+fn read(config: &JsonObject) -> Map<String, Value> {
+    config.deserialize().unwrap_or_default()
+}
+
+/// What was kept, and what is said now, which wins. Settings are changed one by one; null takes one away.
+fn merged(mut kept: Map<String, Value>, said: Map<String, Value>) -> Map<String, Value> {
+    for (name, value) in said {
+        let value = match value {
+            Value::Object(said) if name == "coreConfig" => {
+                let mut settings = match kept.remove(&name) {
+                    Some(Value::Object(before)) => before,
+                    _ => Map::new(),
+                };
+                settings.extend(said);
+                settings.retain(|_, value| !value.is_null());
+                Value::Object(settings)
+            }
+            other => other,
+        };
+        kept.insert(name, value);
+    }
+    kept
 }

@@ -1,5 +1,7 @@
 //! Apps and tenants: each sees its own.
 
+use handstamp::storage::sqlite::SqliteStorage;
+
 use super::*;
 
 async fn with_two_tenants() -> Server {
@@ -384,6 +386,30 @@ async fn tenants_are_shown_one_by_one_and_where_they_may_be() {
         let answer = ask(&format!("GET {place}/config?pid=1"), "5.4").await;
         assert_eq!(answer.status, 403, "{place}");
     }
+}
+
+/// Servers on one store do not undo what others have acknowledged.
+#[tokio::test]
+async fn settings_that_two_servers_change_are_all_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || SqliteStorage::open(&folder.path().join("shared.db")).unwrap();
+    let over = || Server::over(Parts::with_storage(open()), &[]);
+    let servers = [over().await, over().await];
+    let changes = (0..40).map(|number| {
+        let server = &servers[number % 2];
+        async move {
+            let own = json!({format!("x{number}"): number});
+            let body = json!({"appId": "shop", "coreConfig": own});
+            let ask = "PUT /recipe/multitenancy/app/v2";
+            server.ask(ask, "5.4", &body).await.json()["createdNew"] == true
+        }
+    });
+    let made = futures_util::future::join_all(changes).await;
+    assert_eq!(made.iter().filter(|is_new| **is_new).count(), 1);
+    // A third one reads all of it from the file.
+    let ask = "GET /appid-shop/recipe/multitenancy/tenant/v2";
+    let shown = over().await.ask(ask, "5.4", &json!({})).await.json();
+    assert_eq!(shown["coreConfig"].as_object().unwrap().len(), 40);
 }
 
 /// Nobody is to rely on what is kept and does nothing.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Confirm, DataWrite, Guarded, Put, Renewal, Storage, StorageError, StorageFault, StoredKey,
+    Confirm, DataWrite, Guarded, Renewal, Storage, StorageError, StorageFault, StoredKey,
     TenantRecord,
 };
 use crate::clock::UnixMillis;
@@ -303,22 +303,24 @@ impl Storage for MemoryStorage {
         Ok(u32::try_from(before - keys.len()).unwrap_or(u32::MAX))
     }
 
-    async fn put_tenant(&self, tenant: &TenantRecord) -> Result<Put, StorageError> {
+    async fn put_tenant(
+        &self,
+        tenant: &TenantRecord,
+        before: Option<&JsonObject>,
+    ) -> Result<Guarded, StorageError> {
         use std::collections::hash_map::Entry;
-        match self
-            .state()?
-            .tenants
-            .entry((tenant.app.clone(), tenant.tenant.clone()))
-        {
-            Entry::Occupied(mut held) => {
+        let mut state = self.state()?;
+        let name = (tenant.app.clone(), tenant.tenant.clone());
+        match (state.tenants.entry(name), before) {
+            (Entry::Occupied(mut held), Some(before)) if held.get().config == *before => {
                 held.get_mut().config = tenant.config.clone();
-                Ok(Put::Updated)
             }
-            Entry::Vacant(place) => {
+            (Entry::Vacant(place), None) => {
                 place.insert(tenant.clone());
-                Ok(Put::Created)
             }
+            (Entry::Occupied(_), _) | (Entry::Vacant(_), Some(_)) => return Ok(Guarded::Lost),
         }
+        Ok(Guarded::Written)
     }
 
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StorageError> {

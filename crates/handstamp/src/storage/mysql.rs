@@ -15,7 +15,7 @@ use self::database::Database;
 use self::rotations::{Rotate, Rotated};
 use super::coalesce::{Bounds, Coalescer, Place, closed};
 use super::{
-    Confirm, DataWrite, Guarded, Put, Renewal, Storage, StorageError, StorageFault, StoredKey,
+    Confirm, DataWrite, Guarded, Renewal, Storage, StorageError, StorageFault, StoredKey,
     TenantRecord,
 };
 use crate::clock::UnixMillis;
@@ -311,8 +311,12 @@ impl Storage for MySqlStorage {
         steps::write_jwt_payload(&self.database, &place, payload, now).await
     }
 
-    async fn put_tenant(&self, tenant: &TenantRecord) -> Result<Put, StorageError> {
-        registry::put_tenant(&self.database, tenant).await
+    async fn put_tenant(
+        &self,
+        tenant: &TenantRecord,
+        before: Option<&JsonObject>,
+    ) -> Result<Guarded, StorageError> {
+        registry::put_tenant(&self.database, tenant, before).await
     }
 
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StorageError> {

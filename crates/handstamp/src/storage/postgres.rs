@@ -15,9 +15,7 @@ use self::batches::{
 };
 use self::database::Database;
 use super::coalesce::{Bounds, Coalescer, Place, closed};
-use super::{
-    Confirm, DataWrite, Guarded, Put, Renewal, Storage, StorageError, StoredKey, TenantRecord,
-};
+use super::{Confirm, DataWrite, Guarded, Renewal, Storage, StorageError, StoredKey, TenantRecord};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
@@ -272,8 +270,12 @@ impl Storage for PostgresStorage {
         steps::write_jwt_payload(&self.database, app, handle, payload, now).await
     }
 
-    async fn put_tenant(&self, tenant: &TenantRecord) -> Result<Put, StorageError> {
-        registry::put_tenant(&self.database, tenant).await
+    async fn put_tenant(
+        &self,
+        tenant: &TenantRecord,
+        before: Option<&JsonObject>,
+    ) -> Result<Guarded, StorageError> {
+        registry::put_tenant(&self.database, tenant, before).await
     }
 
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StorageError> {

@@ -17,7 +17,7 @@ use self::statements::Statements;
 use self::threads::{Read, Thread};
 use self::writer::{Job, stopped};
 use super::{
-    Confirm, DataWrite, Guarded, Put, Renewal, Storage, StorageError, StorageFault, StoredKey,
+    Confirm, DataWrite, Guarded, Renewal, Storage, StorageError, StorageFault, StoredKey,
     TenantRecord,
 };
 use crate::clock::UnixMillis;
@@ -287,9 +287,13 @@ impl Storage for SqliteStorage {
             .await
     }
 
-    async fn put_tenant(&self, tenant: &TenantRecord) -> Result<Put, StorageError> {
-        let tenant = tenant.clone();
-        self.write(move |db| registry::put_tenant(db, &tenant))
+    async fn put_tenant(
+        &self,
+        tenant: &TenantRecord,
+        before: Option<&JsonObject>,
+    ) -> Result<Guarded, StorageError> {
+        let (tenant, before) = (tenant.clone(), before.cloned());
+        self.write(move |db| registry::put_tenant(db, &tenant, before.as_ref()))
             .await
     }
 

@@ -13,7 +13,7 @@ use crate::id::{AppId, SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
 use crate::session::{Session, SessionData};
 use crate::storage::{
-    Confirm, DataWrite, Guarded, Put, Renewal, Storage, StorageError, StorageFault, StoredKey,
+    Confirm, DataWrite, Guarded, Renewal, Storage, StorageError, StorageFault, StoredKey,
     TenantRecord,
 };
 
@@ -284,9 +284,13 @@ impl<S: Storage> Storage for Faulty<S> {
         Ok(done)
     }
 
-    async fn put_tenant(&self, tenant: &TenantRecord) -> Result<Put, StorageError> {
+    async fn put_tenant(
+        &self,
+        tenant: &TenantRecord,
+        before: Option<&JsonObject>,
+    ) -> Result<Guarded, StorageError> {
         self.disturb(|faults| faults.before).await?;
-        let done = self.inner.put_tenant(tenant).await?;
+        let done = self.inner.put_tenant(tenant, before).await?;
         self.disturb(|faults| faults.after)
             .await
             .map_err(StorageError::with_outcome_unknown)?;

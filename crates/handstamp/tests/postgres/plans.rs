@@ -4,7 +4,7 @@ use handstamp::jws::Algorithm;
 use handstamp::session::Session;
 use handstamp::storage::postgres::PostgresStorage;
 use handstamp::storage::{
-    Confirm, DataWrite, Guarded, KeyKind, Put, Storage as _, StoredKey, TenantRecord,
+    Confirm, DataWrite, Guarded, KeyKind, Storage as _, StoredKey, TenantRecord,
 };
 use handstamp::token::Hash2;
 use handstamp::{AppId, JsonObject, SessionHandle, TenantId};
@@ -188,7 +188,10 @@ async fn remove_others(storage: &PostgresStorage, round: u32) {
             created_at: now,
             config: JsonObject::empty(),
         };
-        assert_eq!(storage.put_tenant(&record).await.unwrap(), Put::Created);
+        for before in [None, Some(&record.config)] {
+            let put = storage.put_tenant(&record, before).await.unwrap();
+            assert_eq!(put, Guarded::Written);
+        }
         let mut one = session(9_000 + round);
         one.handle = SessionHandle::new(tenant.clone(), one.handle.id());
         let kept = storage.insert(&app, &one, &empty).await.unwrap();

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use handstamp::storage::Put;
 use handstamp::{AppId, TenantId};
 use serde_json::{Map, Value, json};
 
@@ -85,9 +84,9 @@ async fn put(call: &Call, app: &AppId, tenant: &TenantId) -> Result<Reply, Refus
     ] {
         body.optional_boolean(name)?;
     }
-    let kept = body.without(&["appId", "tenantId"])?;
-    let put = call.registry.put(app, tenant, kept).await?;
-    Reply::json(&json!({"status": "OK", "createdNew": put == Put::Created}))
+    let said = body.without(&["appId", "tenantId"])?;
+    let is_new = call.registry.put(app, tenant, &said).await?;
+    Reply::json(&json!({"status": "OK", "createdNew": is_new}))
 }
 
 pub(in crate::cdi) async fn remove_app(call: Call) -> Result<Reply, Refusal> {

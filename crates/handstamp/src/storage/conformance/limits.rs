@@ -9,7 +9,7 @@ use crate::clock::UnixMillis;
 use crate::id::{AppId, TenantId};
 use crate::jws::Algorithm;
 use crate::session::Session;
-use crate::storage::{DataWrite, Guarded, KeyKind, Put, Storage, StoredKey, TenantRecord};
+use crate::storage::{DataWrite, Guarded, KeyKind, Storage, StoredKey, TenantRecord};
 
 /// Counters are stored with a sign.
 const HIGHEST: u64 = i64::MAX.unsigned_abs();
@@ -75,10 +75,10 @@ pub async fn are_borne_in_every_field(storage: Arc<dyn Storage>) {
         created_at: at(i64::MIN),
         config: long(70_000),
     };
-    assert_eq!(
-        storage.put_tenant(&record).await.expect("put"),
-        Put::Created
-    );
+    for before in [None, Some(&record.config)] {
+        let put = storage.put_tenant(&record, before).await;
+        assert_eq!(put.expect("put"), Guarded::Written);
+    }
     let key = StoredKey {
         kind: KeyKind::Dynamic(Algorithm::EdDsa),
         generation: u32::MAX,

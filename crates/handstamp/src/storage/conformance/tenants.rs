@@ -9,7 +9,7 @@ use super::{
 use crate::id::{AppId, TenantId};
 use crate::jws::Algorithm;
 use crate::session::Session;
-use crate::storage::{DataWrite, Guarded, KeyKind, Put, Storage, StoredKey, TenantRecord};
+use crate::storage::{DataWrite, Guarded, KeyKind, Storage, StoredKey, TenantRecord};
 
 fn record(app: &AppId, tenant: &TenantId, config: &str) -> TenantRecord {
     TenantRecord {
@@ -26,21 +26,34 @@ async fn all(storage: &Arc<dyn Storage>) -> Vec<TenantRecord> {
     all
 }
 
-/// The second time, the configuration is another and the rest is as it was.
+/// The second time, the configuration is another and the rest is as it was; but only if it is what it was taken for.
 pub async fn are_put_and_listed(storage: Arc<dyn Storage>) {
     assert_eq!(all(&storage).await, []);
     let (one, other) = (app("one"), tenant("other"));
     let first = record(&one, &TenantId::PUBLIC, r#"{"b":null,"a":1.10}"#);
     let second = record(&one, &other, "{}");
     let elsewhere = record(&AppId::PUBLIC, &other, "{}");
-    for put in [&first, &second, &elsewhere] {
-        assert_eq!(storage.put_tenant(put).await.expect("put"), Put::Created);
+    let put = async |record: &TenantRecord, before: Option<&str>| {
+        let before = before.map(json);
+        let put = storage.put_tenant(record, before.as_ref()).await;
+        put.expect("put")
+    };
+    for record in [&first, &second, &elsewhere] {
+        assert_eq!(put(record, Some("{}")).await, Guarded::Lost);
+        assert_eq!(put(record, None).await, Guarded::Written);
     }
     let again = TenantRecord {
         created_at: at(9_000),
         ..record(&one, &other, r#"{"new":true}"#)
     };
-    assert_eq!(storage.put_tenant(&again).await.expect("put"), Put::Updated);
+    for before in [None, Some("{ }"), Some(r#"{"new":true}"#)] {
+        assert_eq!(put(&again, before).await, Guarded::Lost);
+    }
+    assert_eq!(
+        all(&storage).await,
+        [second, first.clone(), elsewhere.clone()]
+    );
+    assert_eq!(put(&again, Some("{}")).await, Guarded::Written);
     let updated = TenantRecord {
         created_at: at(1_000),
         ..again
@@ -48,19 +61,28 @@ pub async fn are_put_and_listed(storage: Arc<dyn Storage>) {
     assert_eq!(all(&storage).await, [updated, first, elsewhere]);
 }
 
-/// Of many that put the same one, one has made it; to put what is there already is to update it.
+/// Of many that make the same one, and of many that change what they read, one does.
 pub async fn are_put_by_many_at_once(storage: Arc<dyn Storage>) {
     for round in 0..4 {
         let tenant = tenant(&format!("tenant-{round}"));
-        let outcomes = at_once(16, |_| {
-            let (storage, tenant) = (Arc::clone(&storage), tenant.clone());
-            async move {
-                let record = record(&AppId::PUBLIC, &tenant, "{}");
-                storage.put_tenant(&record).await.expect("put")
-            }
-        })
-        .await;
-        assert_eq!(count(&outcomes, &Put::Created), 1);
+        let mut before = None;
+        for change in 0..3 {
+            let outcomes = at_once(16, |n| {
+                let (storage, tenant, before) =
+                    (Arc::clone(&storage), tenant.clone(), before.clone());
+                async move {
+                    let config = format!(r#"{{"change":{change},"by":{n}}}"#);
+                    let record = record(&AppId::PUBLIC, &tenant, &config);
+                    let put = storage.put_tenant(&record, before.as_ref()).await;
+                    put.expect("put")
+                }
+            })
+            .await;
+            assert_eq!(count(&outcomes, &Guarded::Written), 1);
+            let kept = all(&storage).await;
+            let kept = kept.into_iter().find(|record| record.tenant == tenant);
+            before = kept.map(|record| record.config);
+        }
     }
     assert_eq!(all(&storage).await.len(), 4);
 }
@@ -110,8 +132,8 @@ pub async fn are_kept_apart_by_every_method(storage: Arc<dyn Storage>) {
         ..key.clone()
     };
     for (app, tenant) in places {
-        let put = storage.put_tenant(&record(app, tenant, "{}")).await;
-        assert_eq!(put.expect("put"), Put::Created);
+        let put = storage.put_tenant(&record(app, tenant, "{}"), None).await;
+        assert_eq!(put.expect("put"), Guarded::Written);
         let inserted = storage.insert(app, &full(tenant), &initial_data()).await;
         assert_eq!(inserted.expect("insert"), Guarded::Written);
     }
@@ -150,10 +172,9 @@ pub async fn are_kept_apart_by_every_method(storage: Arc<dyn Storage>) {
         .await;
     assert!(written.expect("write"));
     others_are_untouched().await;
-    let again = storage
-        .put_tenant(&record(&one, &here, r#"{"new":1}"#))
-        .await;
-    assert_eq!(again.expect("put"), Put::Updated);
+    let again = record(&one, &here, r#"{"new":1}"#);
+    let again = storage.put_tenant(&again, Some(&json("{}"))).await;
+    assert_eq!(again.expect("put"), Guarded::Written);
     let changed = all(&storage).await;
     let changed = changed.iter().filter(|record| record.config != json("{}"));
     assert_eq!(changed.count(), 1);
@@ -191,10 +212,10 @@ pub async fn are_removed_with_their_sessions(storage: Arc<dyn Storage>) {
     for (app, tenant) in places {
         assert_eq!(
             storage
-                .put_tenant(&record(app, tenant, "{}"))
+                .put_tenant(&record(app, tenant, "{}"), None)
                 .await
                 .expect("put"),
-            Put::Created
+            Guarded::Written
         );
         let inserted = storage
             .insert(app, &session(tenant.clone(), 1, "user"), &initial_data())
@@ -229,10 +250,10 @@ pub async fn are_removed_with_their_app(storage: Arc<dyn Storage>) {
         for tenant in [&TenantId::PUBLIC, &tenant] {
             assert_eq!(
                 storage
-                    .put_tenant(&record(app, tenant, "{}"))
+                    .put_tenant(&record(app, tenant, "{}"), None)
                     .await
                     .expect("put"),
-                Put::Created
+                Guarded::Written
             );
             let inserted = storage
                 .insert(app, &session(tenant.clone(), 1, "user"), &initial_data())

@@ -1,16 +1,16 @@
 //! The steps that are not about single sessions: keys, apps and tenants.
 
-use sqlx::{Error, MySql, MySqlConnection, Transaction, query};
+use sqlx::{Error, MySql, Transaction, query};
 
 use super::batches::guarded;
-use super::database::{Database, Steps, Together, overtaken};
-use super::failures::is_duplicate;
+use super::database::{Database, Steps, Together};
 use super::steps::Answer;
 use crate::clock::UnixMillis;
 use crate::id::{AppId, TenantId};
-use crate::storage::pool::{Access, Work, told};
+use crate::json::JsonObject;
+use crate::storage::pool::{Access, told};
 use crate::storage::rows;
-use crate::storage::{Guarded, Put, StoredKey, TenantRecord};
+use crate::storage::{Guarded, StoredKey, TenantRecord};
 
 pub(super) async fn keys(database: &Database, app: &AppId) -> Answer<Vec<StoredKey>> {
     let found = database.rows(Access::Read, || query(KEYS).bind(app.as_str().as_bytes()));
@@ -56,50 +56,43 @@ pub(super) const RETIRE_KEYS: &str = "DELETE k FROM handstamp_keys AS k
      WHERE k.app = ? AND k.kind IN ('dynamic-rs256', 'dynamic-es256', 'dynamic-eddsa') AND k.created_at < ?
          AND k.generation < newest.generation";
 
-pub(super) async fn put_tenant(database: &Database, tenant: &TenantRecord) -> Answer<Put> {
-    let put = database.run(Access::Write, &PutTenant(tenant)).await;
-    put.map_err(told)
-}
-
-struct PutTenant<'a>(&'a TenantRecord);
-
-impl Work<MySql> for PutTenant<'_> {
-    type Outcome = Put;
-
-    // Not by ON DUPLICATE KEY UPDATE, which does not tell an insertion from an update that changes nothing.
-    async fn run(&self, connection: &mut MySqlConnection) -> Result<Put, Error> {
-        let Self(tenant) = self;
-        let inserted = query(ADD_TENANT)
-            .bind(tenant.app.as_str().as_bytes())
-            .bind(tenant.tenant.as_str().as_bytes())
-            .bind(tenant.created_at.as_millis())
-            .bind(tenant.config.as_str())
-            .execute(&mut *connection)
-            .await;
-        match inserted {
-            Ok(_) => return Ok(Put::Created),
-            Err(error) if is_duplicate(&error) => {}
-            Err(error) => return Err(error),
-        }
-        let updated = query(UPDATE_TENANT)
-            .bind(tenant.config.as_str())
-            .bind(tenant.app.as_str().as_bytes())
-            .bind(tenant.tenant.as_str().as_bytes())
-            .execute(connection)
-            .await?;
-        if updated.rows_affected() == 0 {
-            // Removed in between.
-            return Err(overtaken());
-        }
-        Ok(Put::Updated)
-    }
+pub(super) async fn put_tenant(
+    database: &Database,
+    tenant: &TenantRecord,
+    before: Option<&JsonObject>,
+) -> Answer<Guarded> {
+    let (app, name) = (
+        tenant.app.as_str().as_bytes(),
+        tenant.tenant.as_str().as_bytes(),
+    );
+    let config = tenant.config.as_str();
+    let put = if let Some(before) = before {
+        let updated = database.count(|| {
+            query(UPDATE_TENANT)
+                .bind(config)
+                .bind(app)
+                .bind(name)
+                .bind(before.as_str())
+        });
+        updated.await.map_err(told)? > 0
+    } else {
+        let added = database.inserted(|| {
+            query(ADD_TENANT)
+                .bind(app)
+                .bind(name)
+                .bind(tenant.created_at.as_millis())
+                .bind(config)
+        });
+        added.await.map_err(told)?
+    };
+    Ok(guarded(put))
 }
 
 const ADD_TENANT: &str =
     "INSERT INTO handstamp_tenants (app, tenant, created_at, config) VALUES (?, ?, ?, ?)";
 
 pub(super) const UPDATE_TENANT: &str =
-    "UPDATE handstamp_tenants SET config = ? WHERE app = ? AND tenant = ?";
+    "UPDATE handstamp_tenants SET config = ? WHERE app = ? AND tenant = ? AND config = ?";
 
 pub(super) async fn tenants(database: &Database) -> Answer<Vec<TenantRecord>> {
     let found = database.rows(Access::Read, || query(TENANTS));

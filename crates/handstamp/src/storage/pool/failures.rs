@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use sqlx::Error;
 
-use super::{Access, Driver, Remedy};
-use crate::storage::coalesce::Failed;
-use crate::storage::{StorageError, StorageFault};
+use super::super::StorageError;
+use super::{Access, Driver, Failed, Remedy, StorageFault};
 
 /// Why there is no connection.
 pub(in crate::storage) struct NoConnection {

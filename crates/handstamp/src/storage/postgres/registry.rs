@@ -7,9 +7,10 @@ use super::database::Database;
 use super::steps::Answer;
 use crate::clock::UnixMillis;
 use crate::id::{AppId, TenantId};
+use crate::json::JsonObject;
 use crate::storage::pool::{Access, told};
 use crate::storage::rows;
-use crate::storage::{Guarded, Put, StoredKey, TenantRecord};
+use crate::storage::{Guarded, StoredKey, TenantRecord};
 
 pub(super) async fn keys(database: &Database, app: &AppId) -> Answer<Vec<StoredKey>> {
     let found = database.rows(Access::Read, || query(KEYS).bind(app.as_str()));
@@ -55,24 +56,37 @@ pub(super) const RETIRE_KEYS: &str = "DELETE FROM handstamp_keys AS k
          AND generation < (SELECT max(generation) FROM handstamp_keys WHERE app = $1 AND kind = k.kind)
      RETURNING 1";
 
-pub(super) async fn put_tenant(database: &Database, tenant: &TenantRecord) -> Answer<Put> {
+pub(super) async fn put_tenant(
+    database: &Database,
+    tenant: &TenantRecord,
+    before: Option<&JsonObject>,
+) -> Answer<Guarded> {
     let put = database.rows(Access::Write, || {
-        query(PUT_TENANT)
+        let statement = if before.is_some() {
+            UPDATE_TENANT
+        } else {
+            ADD_TENANT
+        };
+        let query = query(statement)
             .bind(tenant.app.as_str())
             .bind(tenant.tenant.as_str())
-            .bind(tenant.created_at.as_millis())
-            .bind(tenant.config.as_str())
+            .bind(tenant.config.as_str());
+        match before {
+            Some(before) => query.bind(before.as_str()),
+            None => query.bind(tenant.created_at.as_millis()),
+        }
     });
-    let created = rows::flag(&put.await.map_err(told)?)?;
-    Ok(if created { Put::Created } else { Put::Updated })
+    Ok(guarded(!put.await.map_err(told)?.is_empty()))
 }
 
-// A row that was inserted has no transaction yet that replaced it.
-pub(super) const PUT_TENANT: &str =
-    "INSERT INTO handstamp_tenants (app, tenant, created_at, config)
-     VALUES ($1, $2, $3, $4)
-     ON CONFLICT (app, tenant) DO UPDATE SET config = excluded.config
-     RETURNING xmax = 0";
+pub(super) const ADD_TENANT: &str =
+    "INSERT INTO handstamp_tenants (app, tenant, config, created_at) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (app, tenant) DO NOTHING
+     RETURNING 1";
+
+pub(super) const UPDATE_TENANT: &str = "UPDATE handstamp_tenants SET config = $3
+     WHERE app = $1 AND tenant = $2 AND config = $4
+     RETURNING 1";
 
 pub(super) async fn tenants(database: &Database) -> Answer<Vec<TenantRecord>> {
     let found = database.rows(Access::Read, || query(TENANTS));

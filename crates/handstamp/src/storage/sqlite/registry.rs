@@ -6,7 +6,8 @@ use super::rows;
 use super::steps::{Db, guarded};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, TenantId};
-use crate::storage::{Guarded, Put, StorageError, StoredKey, TenantRecord};
+use crate::json::JsonObject;
+use crate::storage::{Guarded, StorageError, StoredKey, TenantRecord};
 
 pub(super) fn keys(db: Db<'_, '_>, app: &AppId) -> Result<Vec<StoredKey>, StorageError> {
     db.all(
@@ -51,28 +52,25 @@ pub(super) fn retire_keys(
     Ok(u32::try_from(retired).unwrap_or(u32::MAX))
 }
 
-pub(super) fn put_tenant(db: Db<'_, '_>, tenant: &TenantRecord) -> Result<Put, StorageError> {
-    let updated = db.execute(
-        "UPDATE tenants SET config = ?3 WHERE app = ?1 AND tenant = ?2",
-        params![
-            tenant.app.as_str(),
-            tenant.tenant.as_str(),
-            tenant.config.as_str()
-        ],
-    )?;
-    if updated > 0 {
-        return Ok(Put::Updated);
-    }
-    db.execute(
-        "INSERT INTO tenants (app, tenant, created_at, config) VALUES (?1, ?2, ?3, ?4)",
-        params![
-            tenant.app.as_str(),
-            tenant.tenant.as_str(),
-            tenant.created_at.as_millis(),
-            tenant.config.as_str()
-        ],
-    )?;
-    Ok(Put::Created)
+pub(super) fn put_tenant(
+    db: Db<'_, '_>,
+    tenant: &TenantRecord,
+    before: Option<&JsonObject>,
+) -> Result<Guarded, StorageError> {
+    let (app, name) = (tenant.app.as_str(), tenant.tenant.as_str());
+    let config = tenant.config.as_str();
+    let put = match before {
+        Some(before) => db.execute(
+            "UPDATE tenants SET config = ?3 WHERE app = ?1 AND tenant = ?2 AND config = ?4",
+            params![app, name, config, before.as_str()],
+        )?,
+        None => db.execute(
+            "INSERT INTO tenants (app, tenant, created_at, config) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (app, tenant) DO NOTHING",
+            params![app, name, tenant.created_at.as_millis(), config],
+        )?,
+    };
+    Ok(guarded(put))
 }
 
 pub(super) fn tenants(db: Db<'_, '_>) -> Result<Vec<TenantRecord>, StorageError> {

@@ -8,7 +8,7 @@ use handstamp::clock::UnixMillis;
 use handstamp::session::{Session, SessionData};
 use handstamp::storage::memory::MemoryStorage;
 use handstamp::storage::{
-    Confirm, DataWrite, Guarded, Put, Renewal, Storage, StorageError, StorageFault, StoredKey,
+    Confirm, DataWrite, Guarded, Renewal, Storage, StorageError, StorageFault, StoredKey,
     TenantRecord,
 };
 use handstamp::{AppId, JsonObject, SessionHandle, TenantId, UserId};
@@ -175,8 +175,15 @@ impl Storage for Watched {
         inner.write_jwt_payload(app, handle, payload, now).await
     }
 
-    async fn put_tenant(&self, tenant: &TenantRecord) -> Result<Put, StorageError> {
-        self.asked("put_tenant").await?.put_tenant(tenant).await
+    async fn put_tenant(
+        &self,
+        tenant: &TenantRecord,
+        before: Option<&JsonObject>,
+    ) -> Result<Guarded, StorageError> {
+        self.asked("put_tenant")
+            .await?
+            .put_tenant(tenant, before)
+            .await
     }
 
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StorageError> {
