@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 mod access;
 mod database;
 mod file;
+mod parts;
 mod table;
 mod typed;
 
@@ -107,7 +108,9 @@ pub enum SettingsError {
 #[derive(Clone)]
 pub struct Settings {
     found: BTreeMap<&'static str, Found>,
-    /// Settings of databases that are not served, passed over.
+    /// A database server, named part by part.
+    parts: BTreeMap<String, Found>,
+    /// Settings of databases that have no meaning here, passed over.
     other_databases: Vec<String>,
     file: Option<PathBuf>,
 }
@@ -124,6 +127,7 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let mut settings = Self {
             found: BTreeMap::new(),
+            parts: BTreeMap::new(),
             other_databases: Vec::new(),
             file: None,
         };
@@ -145,12 +149,13 @@ impl Settings {
                 settings.take(setting.name, text, Origin::Environment(name));
             }
         }
+        settings.take_parts(&env)?;
         for (name, text) in flags {
             if let Some(text) = text {
                 settings.take(name, text, Origin::Flag(name));
             }
         }
-        settings.check_other_databases()?;
+        settings.choose_database()?;
         Ok(settings)
     }
 
@@ -163,6 +168,8 @@ impl Settings {
             let origin = Origin::File(path.to_owned());
             if let Some(setting) = SETTINGS.iter().find(|setting| setting.is_named(&name)) {
                 self.take(setting.name, text, origin);
+            } else if parts::is_part(&name) {
+                self.parts.insert(name, Found { text, origin });
             } else if begins_like_one_of(OTHER_DATABASES, &name) {
                 self.other_databases.push(name);
             } else if !begins_like_one_of(OTHER_RECIPES, &name) {
@@ -173,18 +180,48 @@ impl Settings {
         Ok(())
     }
 
+    /// Takes the parts of a database's address from the environment, by their names in upper case.
+    fn take_parts(&mut self, env: &BTreeMap<String, OsString>) -> Result<(), SettingsError> {
+        for (variable, value) in env.iter().filter(|(_, value)| !value.is_empty()) {
+            let name = variable.to_lowercase();
+            if variable.chars().any(char::is_lowercase) || !parts::is_part(&name) {
+                continue;
+            }
+            let text = value.to_str().ok_or_else(|| SettingsError::NotText {
+                name: variable.clone(),
+            })?;
+            let found = Found {
+                text: text.to_owned(),
+                origin: Origin::Environment(variable.clone()),
+            };
+            self.parts.insert(name, found);
+        }
+        Ok(())
+    }
+
     /// Whoever has settings of another database expects their sessions to be kept there, unless they say otherwise.
-    fn check_other_databases(&self) -> Result<(), SettingsError> {
+    fn choose_database(&mut self) -> Result<(), SettingsError> {
         let chosen = self
             .found
             .get("database")
             .is_some_and(|found| found.origin != Origin::Default);
-        if self.other_databases.is_empty() || chosen {
+        if chosen {
+            let passed_over = std::mem::take(&mut self.parts);
+            self.other_databases.extend(passed_over.into_keys());
+            return Ok(());
+        }
+        if let Some(address) = parts::address(&self.parts) {
+            self.found.insert("database", address);
+            return Ok(());
+        }
+        let mut names = self.other_databases.clone();
+        names.extend(self.parts.keys().cloned());
+        if names.is_empty() {
             return Ok(());
         }
         let origin = self.file.clone().map_or(Origin::Default, Origin::File);
         Err(SettingsError::OtherDatabase {
-            names: self.other_databases.join(", "),
+            names: names.join(", "),
             origin,
         })
     }
@@ -376,7 +413,9 @@ bulk_migration_parallelism: 4
 webserver_https_enabled: false
 supertokens_default_cdi_version: 5.0
 ";
-        collect(old, &[], &[]).unwrap_err();
+        let config = collect(old, &[], &[]).unwrap();
+        let shown = config.database.to_string();
+        assert_eq!(shown, "mysql://***@localhost/supertokens");
         let config = collect(old, &[], &[("database", "memory:")]).unwrap();
         assert_eq!(config.cookies.domain.as_deref(), Some("api.example.com"));
         assert_eq!(config.cookies.refresh_path, "/refresh");
@@ -419,12 +458,13 @@ supertokens_default_cdi_version: 5.0
             ("database: oracle:x", "must be sqlite:PATH, postgres://"),
             ("database: \"sqlite:\"", "must be sqlite:PATH, postgres://"),
             (
-                "mysql_user: root
-mysql_port: 1",
-                "not set like this: mysql_port, mysql_user",
+                "mysql_port: 1
+mysql_config_version: 0",
+                "not set like this: mysql_config_version, mysql_port",
             ),
             (
-                "postgresql_user: root",
+                "postgresql_user: root
+mysql_user: root",
                 "are to be kept: sqlite:PATH, postgres://",
             ),
             ("auto_migrate: perhaps", "must be true or false"),
@@ -496,6 +536,36 @@ mysql_port: 1",
                 assert!(config.auto_migrate);
             }
         }
+    }
+
+    #[test]
+    fn a_database_may_be_named_part_by_part() {
+        let parts = [
+            ("POSTGRESQL_USER", "m e"),
+            ("POSTGRESQL_PASSWORD", "p@ss:/+%"),
+            ("POSTGRESQL_HOST", "db"),
+            ("POSTGRESQL_PORT", "5433"),
+            ("POSTGRESQL_DATABASE_NAME", "x"),
+            ("POSTGRESQL_TABLE_SCHEMA", "own"),
+        ];
+        let of = |yaml, env: &[(&str, &str)]| match collect(yaml, env, &[]).unwrap().database {
+            DatabaseUrl::Postgres(url) | DatabaseUrl::MySql(url) => url.expose().to_owned(),
+            other => other.to_string(),
+        };
+        let all = "postgresql://m%20e:p%40ss%3A%2F%2B%25@db:5433/x?schema=own";
+        assert_eq!(of("", &parts), all);
+        // Each wins over the file by itself, and what says all at once over all of them.
+        let yaml = "postgresql_user: root\npostgresql_host: other";
+        assert_eq!(
+            of(yaml, &parts[2..4]),
+            "postgresql://root@db:5433/supertokens"
+        );
+        assert_eq!(
+            of("mysql_user: me\nmysql_port: 3307", &[]),
+            "mysql://me@localhost:3307/supertokens"
+        );
+        assert_eq!(of("database: 'memory:'", &parts), "memory:");
+        collect("", &parts[1..], &[]).unwrap_err();
     }
 
     #[test]
