@@ -54,6 +54,8 @@ export interface EngineOptions extends CommonSettings {
 export interface ServerOptions extends CommonSettings {
   hosts: readonly Host[];
   apiKey?: string;
+  /** How long an answer may take, in milliseconds. Default 30 s. */
+  timeout?: number;
 }
 
 export interface SessionInfo {

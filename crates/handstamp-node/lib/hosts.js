@@ -18,21 +18,17 @@ const OF_A_FIELD = /^Field name '(\w+)' is invalid in JSON input(?:: it (.*))?$/
 class Hosts {
   #urls;
   #apiKey;
+  #timeout;
   #next = 0;
-  #closed = new AbortController();
 
-  constructor(urls, apiKey) {
-    this.#urls = urls;
+  constructor({ hosts, apiKey, timeout }) {
+    this.#urls = hosts;
     this.#apiKey = apiKey;
-  }
-
-  close() {
-    this.#closed.abort();
+    this.#timeout = timeout;
   }
 
   /** Sends a request to the hosts in turn, until one is there. `body` is JSON text. */
   async send(method, path, body) {
-    if (this.#closed.signal.aborted) throw general("CLOSED", "the connection to the server is closed");
     const headers = { "content-type": "application/json; charset=utf-8" };
     if (this.#apiKey !== undefined) headers["api-key"] = this.#apiKey;
     let refused;
@@ -42,16 +38,19 @@ class Hosts {
       let response;
       let text;
       try {
-        response = await fetch(url + path, { method, headers, body, signal: this.#closed.signal });
+        response = await fetch(url + path, { method, headers, body, signal: AbortSignal.timeout(this.#timeout) });
         text = await response.text();
       } catch (error) {
-        if (this.#closed.signal.aborted) throw general("CLOSED", "the connection to the server was closed");
         if (!isRefused(error)) throw general("UNAVAILABLE", `the server at ${url} was lost: ${(error.cause ?? error).message}`, error);
         refused = error;
         continue;
       }
-      if (response.status === 200) return JSON.parse(text);
-      throw Hosts.#failed(method, path, response.status, text.trim());
+      if (response.status !== 200) throw Hosts.#failed(method, path, response.status, text.trim());
+      try {
+        return JSON.parse(text);
+      } catch (error) {
+        throw general("REFUSED", `what is at ${url} does not speak core protocol 1.0`, error);
+      }
     }
     throw general("UNAVAILABLE", "no server is there to ask", refused);
   }

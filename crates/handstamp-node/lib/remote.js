@@ -19,6 +19,21 @@ const json = (value) => JSON.stringify(value, (_, member) => (typeof member === 
 
 const viewOf = ({ handle, userId, userDataInJWT }) => answers.session(handle, userId, userDataInJWT);
 
+const notSpoken = (cause) => general("REFUSED", "the server's answer is not one of core protocol 1.0", cause);
+
+/** The answer, if it is that all went well. */
+function ok(answer) {
+  if (answer.status === "UNAUTHORISED") throw unauthorised(answer.message);
+  if (answer.status !== "OK") throw notSpoken();
+  return answer;
+}
+
+function issued(answer) {
+  const { session, accessToken, refreshToken, idRefreshToken } = answer;
+  if ([session, accessToken, refreshToken, idRefreshToken].some((part) => typeof part !== "object")) throw notSpoken();
+  return { ...answer, session: viewOf(session) };
+}
+
 class Remote {
   kind = "server";
   canVersion = false;
@@ -27,9 +42,9 @@ class Remote {
   #handshake;
   #key;
 
-  constructor({ hosts, apiKey, onTheft }) {
-    this.#hosts = new Hosts(hosts, apiKey);
-    this.#onTheft = onTheft;
+  constructor(settings) {
+    this.#hosts = new Hosts(settings);
+    this.#onTheft = settings.onTheft;
   }
 
   /** Nothing is checked without the server's word on it before the first handshake. */
@@ -45,9 +60,8 @@ class Remote {
     await this.#shake();
   }
 
-  async close() {
-    this.#hosts.close();
-  }
+  /** Connections that nobody uses keep no process alive. */
+  async close() {}
 
   async cookies() {
     const { cookieDomain, cookieSecure, accessTokenPath, refreshTokenPath } = await this.#shake();
@@ -59,36 +73,29 @@ class Remote {
     const body = `{"userId":${JSON.stringify(userId)},"userDataInJWT":${jwtPayload},"userDataInDatabase":${sessionData}}`;
     const large = jwtPayload.length > sessionData.length ? "jwtPayload" : "sessionData";
     const names = { userDataInJWT: "jwtPayload", userDataInDatabase: "sessionData", large };
-    const answer = await this.#ask("POST", "/session", body, names);
+    const answer = ok(await this.#ask("POST", "/session", body, names));
     this.#learn(answer);
-    return { ...answer, session: viewOf(answer.session) };
+    return issued(answer);
   }
 
   async verify(token, check, antiCsrf) {
     await this.#shake();
-    const { publicKey, expiry, blacklisting, antiCsrf: enabled } = this.#key;
-    const claims = expiry > Date.now() && !blacklisting ? open(token, publicKey, Date.now()) : undefined;
-    if (claims !== undefined && claims.parentRefreshTokenHash1 === undefined) {
-      const passes = !(check && enabled) || (antiCsrf !== undefined && claims.antiCsrfToken !== undefined && same(antiCsrf, claims.antiCsrfToken));
-      if (!passes) throw tryRefreshToken("anti-csrf check failed");
-      return { session: answers.session(claims.sessionHandle, claims.userId, claims.userData), expiry: claims.expiryTime };
-    }
+    const known = this.#verifyHere(token, check, antiCsrf);
+    if (known !== undefined) return known;
     const body = json({ accessToken: token, antiCsrfToken: antiCsrf, doAntiCsrfCheck: check });
     // The server would not even read it.
     if (body.length > LONGEST) throw tryRefreshToken("not an access token");
     const answer = await this.#ask("POST", "/session/verify", body);
-    if (answer.status === "UNAUTHORISED") throw unauthorised(answer.message);
-    if (answer.status !== "OK") throw tryRefreshToken(answer.message);
-    this.#learn(answer);
+    if (answer.status === "TRY_REFRESH_TOKEN") throw tryRefreshToken(answer.message);
+    this.#learn(ok(answer));
     // How long this token is good is not said; it is asked again.
     return { session: viewOf(answer.session), expiry: 0, accessToken: answer.accessToken };
   }
 
   async refresh(token) {
     const answer = await this.#ask("POST", "/session/refresh", json({ refreshToken: token }));
-    if (answer.status === "OK") return { ...answer, session: viewOf(answer.session) };
-    if (answer.status === "UNAUTHORISED") throw unauthorised(answer.message);
-    const { handle, userId } = answer.session;
+    if (answer.status !== "TOKEN_THEFT_DETECTED") return issued(ok(answer));
+    const { handle, userId } = answer.session ?? {};
     // The server leaves that to its clients.
     if (this.#onTheft === "revoke") await this.revoke(handle);
     throw tokenTheftDetected(handle, userId);
@@ -103,33 +110,45 @@ class Remote {
   }
 
   async handlesOfUser(userId) {
-    const { sessionHandles } = await this.#ask("GET", `/session/user?${new URLSearchParams({ userId })}`);
-    return sessionHandles;
+    return ok(await this.#ask("GET", `/session/user?${new URLSearchParams({ userId })}`)).sessionHandles;
   }
 
   async data(handle) {
-    const answer = await this.#ask("GET", `/session/data?${new URLSearchParams({ sessionHandle: handle })}`);
-    if (answer.status !== "OK") throw unauthorised(answer.message);
+    const answer = ok(await this.#ask("GET", `/session/data?${new URLSearchParams({ sessionHandle: handle })}`));
     return { data: answer.userDataInDatabase };
   }
 
   async writeData(handle, data) {
     const body = `{"sessionHandle":${json(handle)},"userDataInDatabase":${data}}`;
     const names = { userDataInDatabase: "newSessionData", large: "newSessionData" };
-    const answer = await this.#ask("PUT", "/session/data", body, names);
-    if (answer.status !== "OK") throw unauthorised(answer.message);
+    ok(await this.#ask("PUT", "/session/data", body, names));
     return { written: true };
   }
 
+  /** What the signature alone says, if the server need not be asked; `undefined` if it does. */
+  #verifyHere(token, check, antiCsrf) {
+    const { publicKey, expiry, blacklisting, antiCsrf: enabled } = this.#key;
+    if (blacklisting || expiry <= Date.now()) return undefined;
+    const claims = open(token, publicKey, Date.now());
+    // The use of a token that came from a refresh is what the server has to know of.
+    if (claims === undefined || claims.parentRefreshTokenHash1 !== undefined) return undefined;
+    const { sessionHandle, userId, userData, expiryTime, antiCsrfToken } = claims;
+    if (check && enabled && !(antiCsrf !== undefined && antiCsrfToken !== undefined && same(antiCsrf, antiCsrfToken))) {
+      throw tryRefreshToken("anti-csrf check failed");
+    }
+    return { session: answers.session(sessionHandle, userId, userData), expiry: expiryTime };
+  }
+
   async #delete(what) {
-    const answer = await this.#ask("DELETE", "/session", json(what));
-    return answer.numberOfSessionsRevoked;
+    return ok(await this.#ask("DELETE", "/session", json(what))).numberOfSessionsRevoked;
   }
 
   /** Asks the server; what it says of a field is said of the argument that `names` has for it. */
   async #ask(method, path, body, names = {}) {
     try {
-      return await this.#hosts.send(method, path, body);
+      const answer = await this.#hosts.send(method, path, body);
+      if (typeof answer?.status !== "string") throw notSpoken();
+      return answer;
     } catch (error) {
       const { status, field, why } = error;
       if (status === 400 && field !== undefined) throw invalid(names[field] ?? field, why ?? "must be what the server can store");
@@ -140,7 +159,7 @@ class Remote {
 
   /** What the server says once: how cookies are to be, and the key that signs. A failed attempt is made anew by the next. */
   #shake() {
-    this.#handshake ??= this.#hosts.send("POST", "/handshake", "{}").then(
+    this.#handshake ??= this.#ask("POST", "/handshake", "{}").then(
       (answer) => {
         this.#learn(answer);
         this.#key = { ...this.#key, antiCsrf: answer.enableAntiCsrf, blacklisting: answer.accessTokenBlacklistingEnabled };
@@ -164,7 +183,7 @@ class Remote {
     try {
       publicKey = createPublicKey({ key: Buffer.from(text, "base64"), format: "der", type: "spki" });
     } catch (error) {
-      throw general("REFUSED", "the server's signing key cannot be read", error);
+      throw notSpoken(error);
     }
     this.#key = { ...this.#key, text, publicKey, expiry };
   }

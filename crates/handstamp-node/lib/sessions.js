@@ -14,6 +14,7 @@ class Sessions {
   #backend;
   #sameSite;
   #verified;
+  #pending = new Set();
   #closing;
 
   /** See `init`. The database, or the server, is asked for the first time by `ready` or by the first request. */
@@ -32,9 +33,14 @@ class Sessions {
 
   /** Finishes what is under way and lets the database go. Every request after that fails. */
   close() {
-    this.#closing ??= this.#backend.close();
-    this.#verified.clear();
+    this.#closing ??= this.#finish();
     return this.#closing;
+  }
+
+  async #finish() {
+    this.#verified.clear();
+    await Promise.allSettled(this.#pending);
+    await this.#backend.close();
   }
 
   get isClosed() {
@@ -144,7 +150,13 @@ class Sessions {
   }
 
   #traced(operation, action) {
-    return trace(operation, this.#backend.kind, action);
+    const result = trace(operation, this.#backend.kind, action);
+    if (result instanceof Promise) {
+      const done = () => this.#pending.delete(result);
+      this.#pending.add(result);
+      result.then(done, done);
+    }
+    return result;
   }
 
   #open() {

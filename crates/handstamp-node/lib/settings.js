@@ -40,7 +40,9 @@ const COMMON = {
   verifiedTokens: isCount,
 };
 
-const REMOTE = { apiKey: isText };
+const isTimeout = (value) => (Number.isSafeInteger(value) && value > 0 && value < 2 ** 31) || "must be a whole number of milliseconds";
+
+const REMOTE = { apiKey: isText, timeout: isTimeout };
 
 /** How many verified access tokens are kept by default. One takes about 2 kB. */
 const VERIFIED_TOKENS = 8192;
@@ -81,7 +83,9 @@ function read(options = {}) {
   const given = Array.isArray(options) ? { hosts: options } : options;
   const { hosts, ...rest } = given;
   const common = { onTheft: "revoke", verifiedTokens: VERIFIED_TOKENS };
-  if (hosts !== undefined) return { ...common, ...checked(rest, { ...REMOTE, ...COMMON }), hosts: hostsOf(hosts) };
+  if (hosts !== undefined) {
+    return { ...common, timeout: 30_000, ...checked(rest, { ...REMOTE, ...COMMON }), hosts: hostsOf(hosts) };
+  }
   return {
     ...common,
     database: "sqlite:./handstamp.db",
