@@ -16,6 +16,11 @@ pub(crate) fn folder() -> PathBuf {
     root().join("tests/sdk")
 }
 
+/// Where the npm package is.
+fn package() -> PathBuf {
+    root().join("crates/handstamp-node")
+}
+
 /// Sees to it that Node.js and npm are there. Installs them only where that is plainly wanted: as root on a Debian system.
 pub(crate) fn provide() -> Result<()> {
     if !(answers("node", &["--version"]) && answers("npm", &["--version"])) {
@@ -50,24 +55,54 @@ pub(crate) fn provide() -> Result<()> {
     Ok(())
 }
 
-/// Installs what the lock file names, unless that was done before with the same lock file.
+/// Installs what the suites and the npm package need.
 pub(crate) fn install_packages() -> Result<()> {
-    let folder = folder();
+    install(&folder())?;
+    install(&package())
+}
+
+/// Installs what the lock file names, unless that was done before with the same lock file.
+fn install(folder: &Path) -> Result<()> {
     let wanted = fs::read(folder.join("package-lock.json")).context("no package-lock.json")?;
     // `npm ci` begins by removing the whole folder, so a mark in it is one of a finished installation.
     let mark = folder.join("node_modules/.installed-package-lock.json");
     if fs::read(&mark).is_ok_and(|installed| installed == wanted) {
-        println!("the packages are installed");
+        println!("the packages of {} are installed", folder.display());
         return Ok(());
     }
-    run(Command::new("npm").arg("ci").current_dir(&folder))?;
+    run(Command::new("npm").arg("ci").current_dir(folder))?;
     fs::write(mark, wanted).context("node_modules cannot be written to")
 }
 
 /// Runs the suites against `binary`.
 pub(crate) fn run_suites(binary: &Path) -> Result<()> {
+    run_tests(&folder(), binary)
+}
+
+/// Builds the addon, and sees whether what is generated with it is what is checked in; then runs the npm package's tests, which
+/// pack and install it.
+pub(crate) fn run_package(binary: &Path, target: &Path) -> Result<()> {
+    let folder = package();
+    let generated = ["native.js", "native.d.ts"];
+    let read = || generated.map(|name| fs::read(folder.join(name)).ok());
+    let checked_in = read();
+    run(Command::new("npm")
+        .args(["run", "build:release", "--", "--target-dir"])
+        .arg(target)
+        .current_dir(&folder))?;
+    if read() != checked_in {
+        bail!(
+            "{generated:?} in {} were not fresh: they are now",
+            folder.display()
+        );
+    }
+    run_tests(&folder.join("__test__"), binary)
+}
+
+/// Runs the test files in `folder`, which may start `binary`.
+fn run_tests(folder: &Path, binary: &Path) -> Result<()> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder())? {
+    for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name.ends_with(".test.mjs") {
             files.push(name);
@@ -75,12 +110,12 @@ pub(crate) fn run_suites(binary: &Path) -> Result<()> {
     }
     files.sort();
     if files.is_empty() {
-        bail!("there are no suites in {}", folder().display());
+        bail!("there are no suites in {}", folder.display());
     }
     // The limit is for a suite that hangs: nothing is measured by it.
     run(Command::new("node")
         .args(["--test", "--test-reporter=spec", "--test-timeout=1200000"])
         .args(files)
-        .current_dir(folder())
+        .current_dir(folder)
         .env("HANDSTAMP_BIN", binary))
 }

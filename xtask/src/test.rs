@@ -50,6 +50,12 @@ pub(crate) fn run_all() -> Result<bool> {
     } else {
         steps.leave_out(suites, "a step they need failed");
     }
+    let package = "npm package";
+    if built && ready {
+        steps.step(package, || node::run_package(&binary, &target));
+    } else {
+        steps.leave_out(package, "a step it needs failed");
+    }
     let python = "Python SDK";
     if built {
         steps.step(python, || python::run_suite(&binary, &target));
