@@ -21,26 +21,16 @@ fn package() -> PathBuf {
     root().join("crates/handstamp-node")
 }
 
-/// Sees to it that Node.js and npm are there. Installs them only where that is plainly wanted: as root on a Debian system.
+/// Sees to it that Node.js and npm are there.
 pub(crate) fn provide() -> Result<()> {
     if !(answers("node", &["--version"]) && answers("npm", &["--version"])) {
-        let root = output("id", &["-u"]).as_deref() == Some("0");
-        if !(root && Path::new("/etc/debian_version").exists()) {
+        if !can_install() {
             bail!(
                 "Node.js {OLDEST} or newer and npm are needed, and were not found: please install them"
             );
         }
         println!("Node.js or npm is missing: installing them with apt-get");
-        run(Command::new("apt-get").arg("update"))?;
-        run(Command::new("apt-get")
-            .args([
-                "install",
-                "--yes",
-                "--no-install-recommends",
-                "nodejs",
-                "npm",
-            ])
-            .env("DEBIAN_FRONTEND", "noninteractive"))?;
+        apt_get(&["nodejs", "npm"])?;
     }
     let version = output("node", &["--version"]).context("node does not run")?;
     let major = version
@@ -53,6 +43,36 @@ pub(crate) fn provide() -> Result<()> {
         _ => bail!("Node.js {OLDEST} or newer is needed, and this is {version}"),
     }
     Ok(())
+}
+
+/// A browser for the tests in one: found, or installed. Without one they are shown as skipped.
+fn provide_browser() -> Option<&'static str> {
+    const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+    let find = || {
+        let mut names = NAMES.into_iter();
+        names.find(|name| answers(name, &["--version"]))
+    };
+    find().or_else(|| {
+        let wanted = can_install();
+        if wanted {
+            println!("there is no Chromium: installing it with apt-get");
+        }
+        let installed = wanted && apt_get(&["chromium"]).is_ok();
+        installed.then(find).flatten()
+    })
+}
+
+/// Whether installing is plainly wanted: as root on a Debian system.
+fn can_install() -> bool {
+    output("id", &["-u"]).as_deref() == Some("0") && Path::new("/etc/debian_version").exists()
+}
+
+fn apt_get(packages: &[&str]) -> Result<()> {
+    run(Command::new("apt-get").arg("update"))?;
+    run(Command::new("apt-get")
+        .args(["install", "--yes", "--no-install-recommends"])
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// Installs what the suites and the npm package need.
@@ -76,7 +96,7 @@ fn install(folder: &Path) -> Result<()> {
 
 /// Runs the suites against `binary`.
 pub(crate) fn run_suites(binary: &Path) -> Result<()> {
-    run_tests(&folder(), binary)
+    run(&mut tests_in(&folder(), binary)?)
 }
 
 /// Builds the addon, and sees whether what is generated with it is what is checked in; then runs the npm package's tests, which
@@ -96,11 +116,20 @@ pub(crate) fn run_package(binary: &Path, target: &Path) -> Result<()> {
             folder.display()
         );
     }
-    run_tests(&folder.join("__test__"), binary)
+    let mut tests = tests_in(&folder.join("__test__"), binary)?;
+    // The driver asks for a path, and `which` knows it.
+    let browser = provide_browser().and_then(|name| output("which", &[name]));
+    match browser {
+        Some(path) => {
+            tests.env("CHROMIUM", path);
+        }
+        None => println!("the tests in a browser are left out, because there is no Chromium"),
+    }
+    run(&mut tests)
 }
 
-/// Runs the test files in `folder`, which may start `binary`.
-fn run_tests(folder: &Path, binary: &Path) -> Result<()> {
+/// The test files in `folder`, which may start `binary`.
+fn tests_in(folder: &Path, binary: &Path) -> Result<Command> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -113,9 +142,11 @@ fn run_tests(folder: &Path, binary: &Path) -> Result<()> {
         bail!("there are no suites in {}", folder.display());
     }
     // The limit is for a suite that hangs: nothing is measured by it.
-    run(Command::new("node")
+    let mut tests = Command::new("node");
+    tests
         .args(["--test", "--test-reporter=spec", "--test-timeout=1200000"])
         .args(files)
         .current_dir(folder)
-        .env("HANDSTAMP_BIN", binary))
+        .env("HANDSTAMP_BIN", binary);
+    Ok(tests)
 }
