@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -43,6 +43,40 @@ pub(crate) fn provide() -> Result<()> {
         _ => bail!("Node.js {OLDEST} or newer is needed, and this is {version}"),
     }
     Ok(())
+}
+
+/// Builds the addon; fails if what is generated with it is not what is checked in.
+fn build_addon(folder: &Path, target: &Path) -> Result<()> {
+    let generated = ["native.js", "native.d.ts"];
+    let read = || generated.map(|name| fs::read(folder.join(name)).ok());
+    let checked_in = read();
+    run(Command::new("npm")
+        .args(["run", "build:release", "--", "--target-dir"])
+        .arg(target)
+        .current_dir(folder))?;
+    if read() != checked_in {
+        bail!(
+            "{generated:?} in {} were not fresh: they are now",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// Builds the addon and runs the benchmark against `binary`; answers its report.
+pub(crate) fn measure(binary: &Path, target: &Path) -> Result<String> {
+    let folder = package();
+    build_addon(&folder, target)?;
+    let measured = Command::new("node")
+        .arg("bench/verify.mjs")
+        .current_dir(&folder)
+        .env("HANDSTAMP_BIN", binary)
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !measured.status.success() {
+        bail!("the benchmark ended with {}", measured.status);
+    }
+    String::from_utf8(measured.stdout).context("the report is no text")
 }
 
 /// A browser for the tests in one: found, or installed. Without one they are shown as skipped.
@@ -103,19 +137,7 @@ pub(crate) fn run_suites(binary: &Path) -> Result<()> {
 /// pack and install it.
 pub(crate) fn run_package(binary: &Path, target: &Path) -> Result<()> {
     let folder = package();
-    let generated = ["native.js", "native.d.ts"];
-    let read = || generated.map(|name| fs::read(folder.join(name)).ok());
-    let checked_in = read();
-    run(Command::new("npm")
-        .args(["run", "build:release", "--", "--target-dir"])
-        .arg(target)
-        .current_dir(&folder))?;
-    if read() != checked_in {
-        bail!(
-            "{generated:?} in {} were not fresh: they are now",
-            folder.display()
-        );
-    }
+    build_addon(&folder, target)?;
     let mut tests = tests_in(&folder.join("__test__"), binary)?;
     // The driver asks for a path, and `which` knows it.
     let browser = provide_browser().and_then(|name| output("which", &[name]));
