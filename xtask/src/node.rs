@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -16,26 +16,21 @@ pub(crate) fn folder() -> PathBuf {
     root().join("tests/sdk")
 }
 
-/// Sees to it that Node.js and npm are there. Installs them only where that is plainly wanted: as root on a Debian system.
+/// Where the npm package is.
+fn package() -> PathBuf {
+    root().join("crates/handstamp-node")
+}
+
+/// Sees to it that Node.js and npm are there.
 pub(crate) fn provide() -> Result<()> {
     if !(answers("node", &["--version"]) && answers("npm", &["--version"])) {
-        let root = output("id", &["-u"]).as_deref() == Some("0");
-        if !(root && Path::new("/etc/debian_version").exists()) {
+        if !can_install() {
             bail!(
                 "Node.js {OLDEST} or newer and npm are needed, and were not found: please install them"
             );
         }
         println!("Node.js or npm is missing: installing them with apt-get");
-        run(Command::new("apt-get").arg("update"))?;
-        run(Command::new("apt-get")
-            .args([
-                "install",
-                "--yes",
-                "--no-install-recommends",
-                "nodejs",
-                "npm",
-            ])
-            .env("DEBIAN_FRONTEND", "noninteractive"))?;
+        apt_get(&["nodejs", "npm"])?;
     }
     let version = output("node", &["--version"]).context("node does not run")?;
     let major = version
@@ -50,24 +45,119 @@ pub(crate) fn provide() -> Result<()> {
     Ok(())
 }
 
-/// Installs what the lock file names, unless that was done before with the same lock file.
+/// Builds the addon; fails if what is generated with it is not what is checked in.
+fn build_addon(folder: &Path, target: &Path) -> Result<()> {
+    let generated = ["native.js", "native.d.ts"];
+    let read = || generated.map(|name| fs::read(folder.join(name)).ok());
+    let checked_in = read();
+    run(Command::new("npm")
+        .args(["run", "build:release", "--", "--target-dir"])
+        .arg(target)
+        .current_dir(folder))?;
+    if read() != checked_in {
+        bail!(
+            "{generated:?} in {} were not fresh: they are now",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// Builds the addon and runs the benchmark against `binary`; answers its report.
+pub(crate) fn measure(binary: &Path, target: &Path) -> Result<String> {
+    let folder = package();
+    build_addon(&folder, target)?;
+    let measured = Command::new("node")
+        .arg("bench/verify.mjs")
+        .current_dir(&folder)
+        .env("HANDSTAMP_BIN", binary)
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !measured.status.success() {
+        bail!("the benchmark ended with {}", measured.status);
+    }
+    String::from_utf8(measured.stdout).context("the report is no text")
+}
+
+/// A browser for the tests in one: found, or installed. Without one they are shown as skipped.
+fn provide_browser() -> Option<&'static str> {
+    const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+    let find = || {
+        let mut names = NAMES.into_iter();
+        names.find(|name| answers(name, &["--version"]))
+    };
+    find().or_else(|| {
+        let wanted = can_install();
+        if wanted {
+            println!("there is no Chromium: installing it with apt-get");
+        }
+        let installed = wanted && apt_get(&["chromium"]).is_ok();
+        installed.then(find).flatten()
+    })
+}
+
+/// Whether installing is plainly wanted: as root on a Debian system.
+fn can_install() -> bool {
+    output("id", &["-u"]).as_deref() == Some("0") && Path::new("/etc/debian_version").exists()
+}
+
+fn apt_get(packages: &[&str]) -> Result<()> {
+    run(Command::new("apt-get").arg("update"))?;
+    run(Command::new("apt-get")
+        .args(["install", "--yes", "--no-install-recommends"])
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// Installs what the suites and the npm package need.
 pub(crate) fn install_packages() -> Result<()> {
-    let folder = folder();
+    install(&folder())?;
+    install(&package())
+}
+
+/// Installs what the lock file names, unless that was done before with the same lock file.
+fn install(folder: &Path) -> Result<()> {
     let wanted = fs::read(folder.join("package-lock.json")).context("no package-lock.json")?;
     // `npm ci` begins by removing the whole folder, so a mark in it is one of a finished installation.
     let mark = folder.join("node_modules/.installed-package-lock.json");
     if fs::read(&mark).is_ok_and(|installed| installed == wanted) {
-        println!("the packages are installed");
+        println!("the packages of {} are installed", folder.display());
         return Ok(());
     }
-    run(Command::new("npm").arg("ci").current_dir(&folder))?;
+    run(Command::new("npm").arg("ci").current_dir(folder))?;
     fs::write(mark, wanted).context("node_modules cannot be written to")
 }
 
 /// Runs the suites against `binary`; those that want PostgreSQL use the server at `postgres`.
 pub(crate) fn run_suites(binary: &Path, postgres: Option<&str>) -> Result<()> {
+    let mut tests = tests_in(&folder(), binary)?;
+    if let Some(url) = postgres {
+        tests.env("HANDSTAMP_TEST_POSTGRES", url);
+    }
+    run(&mut tests)
+}
+
+/// Builds the addon, and sees whether what is generated with it is what is checked in; then runs the npm package's tests, which
+/// pack and install it.
+pub(crate) fn run_package(binary: &Path, target: &Path) -> Result<()> {
+    let folder = package();
+    build_addon(&folder, target)?;
+    let mut tests = tests_in(&folder.join("__test__"), binary)?;
+    // The driver asks for a path, and `which` knows it.
+    let browser = provide_browser().and_then(|name| output("which", &[name]));
+    match browser {
+        Some(path) => {
+            tests.env("CHROMIUM", path);
+        }
+        None => println!("the tests in a browser are left out, because there is no Chromium"),
+    }
+    run(&mut tests)
+}
+
+/// The test files in `folder`, which may start `binary`.
+fn tests_in(folder: &Path, binary: &Path) -> Result<Command> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder())? {
+    for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name.ends_with(".test.mjs") {
             files.push(name);
@@ -75,16 +165,14 @@ pub(crate) fn run_suites(binary: &Path, postgres: Option<&str>) -> Result<()> {
     }
     files.sort();
     if files.is_empty() {
-        bail!("there are no suites in {}", folder().display());
+        bail!("there are no suites in {}", folder.display());
     }
     // The limit is for a suite that hangs: nothing is measured by it.
     let mut tests = Command::new("node");
-    if let Some(url) = postgres {
-        tests.env("HANDSTAMP_TEST_POSTGRES", url);
-    }
-    run(tests
+    tests
         .args(["--test", "--test-reporter=spec", "--test-timeout=1200000"])
         .args(files)
-        .current_dir(folder())
-        .env("HANDSTAMP_BIN", binary))
+        .current_dir(folder)
+        .env("HANDSTAMP_BIN", binary);
+    Ok(tests)
 }

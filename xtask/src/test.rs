@@ -67,6 +67,12 @@ pub(crate) fn run_all() -> Result<bool> {
         steps.leave_out(suites, "a step they need failed");
     }
     drop(postgres);
+    let package = "npm package";
+    if built && ready {
+        steps.step(package, || node::run_package(&binary, &target));
+    } else {
+        steps.leave_out(package, "a step it needs failed");
+    }
     let python = "Python SDK";
     if built && ready {
         steps.step(python, || python::run_suites(&binary, &pythons));

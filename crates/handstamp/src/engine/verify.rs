@@ -89,6 +89,8 @@ pub enum Verification {
 pub struct Verified {
     /// The session.
     pub session: SessionView,
+    /// Until when the token is good; the replacement, if there is one.
+    pub expires_at: UnixMillis,
     /// A token to use from now on: without the mark that sends it to the store, or with the payload as it is now.
     pub replacement: Option<AccessToken>,
     /// Whether the store has another payload by now; known if the store was asked, and no replacement is made.
@@ -138,14 +140,8 @@ impl Engine {
             Ok(used) => used,
             Err(why) => return Ok(Verification::TryRefresh(TryRefresh::Rejected(why))),
         };
-        if used.claims.expires_at < used.now {
-            return Ok(Verification::TryRefresh(TryRefresh::Expired));
-        }
-        if let AntiCsrf::Passed(passed) = ask.anti_csrf
-            // Nothing is equal to nothing: a check that is asked for needs both.
-            && !matches!((&used.claims.anti_csrf, passed), (Some(held), Some(passed)) if held.is(passed))
-        {
-            return Ok(Verification::TryRefresh(TryRefresh::AntiCsrf));
+        if let Some(why) = used.is_refused(ask) {
+            return Ok(Verification::TryRefresh(why));
         }
         match (ask.policy, used.claims.parent_hash) {
             (Policy::ConfirmOnUse, Some(parent)) => self.confirm(ask, used, parent).await,
@@ -155,6 +151,30 @@ impl Engine {
             }
             (Policy::ConfirmOnUse | Policy::RotateAtOnce, _) => Ok(valid(used.claims, None)),
         }
+    }
+
+    /// What [`Engine::verify`] would answer, if that can be said without waiting for anything; `None` where the store has to be
+    /// asked first, be it for keys. For callers that must not wait, such as an event loop.
+    #[must_use]
+    pub fn verify_at_once(&self, ask: &Verify<'_>) -> Option<Verification> {
+        let ring = self.inner.rings.held(&ask.app)?;
+        let (now, life) = (self.now(), self.config().key_life());
+        let verifiers = ring.verifiers(now, life).map(RingKey::named);
+        let used = match access::open(ask.token, verifiers) {
+            Ok((claims, format)) => Used {
+                claims,
+                format,
+                now,
+            },
+            // Another server may have made a key since.
+            Err(Rejected::UnknownKey) => return None,
+            Err(why) => return Some(Verification::TryRefresh(TryRefresh::Rejected(why))),
+        };
+        if let Some(why) = used.is_refused(ask) {
+            return Some(Verification::TryRefresh(why));
+        }
+        let confirms = ask.policy == Policy::ConfirmOnUse && used.claims.parent_hash.is_some();
+        (!confirms && !ask.check_storage).then(|| valid(used.claims, None))
     }
 
     /// Checks form and signature, and if no known key can have made that, looks for a newer one: another server may have made
@@ -311,6 +331,21 @@ pub(super) struct Used {
 }
 
 impl Used {
+    /// Whether the token is good no more, or comes without what it needs.
+    fn is_refused(&self, ask: &Verify<'_>) -> Option<TryRefresh> {
+        if self.claims.expires_at < self.now {
+            return Some(TryRefresh::Expired);
+        }
+        match ask.anti_csrf {
+            AntiCsrf::Unchecked => None,
+            // Nothing is equal to nothing: a check that is asked for needs both.
+            AntiCsrf::Passed(passed) => match (&self.claims.anti_csrf, passed) {
+                (Some(held), Some(passed)) if held.is(passed) => None,
+                _ => Some(TryRefresh::AntiCsrf),
+            },
+        }
+    }
+
     /// Whether the store has another payload by now, and one that a token of this form can say.
     fn is_outdated_by(&self, session: &Session) -> bool {
         !session.jwt_payload.same_meaning(&self.claims.payload)
@@ -327,6 +362,7 @@ fn verified(claims: AccessClaims, replacement: Option<AccessToken>) -> Verified 
         handle,
         user_id,
         payload,
+        expires_at,
         ..
     } = claims;
     let session = SessionView {
@@ -336,6 +372,7 @@ fn verified(claims: AccessClaims, replacement: Option<AccessToken>) -> Verified 
     };
     Verified {
         session,
+        expires_at,
         replacement,
         payload_differs: None,
     }

@@ -109,7 +109,8 @@ impl KeyRings {
         Ok(())
     }
 
-    fn held(&self, app: &AppId) -> Option<Arc<KeyRing>> {
+    /// The ring as last read, if it has been.
+    pub(crate) fn held(&self, app: &AppId) -> Option<Arc<KeyRing>> {
         self.rings.load().get(app).cloned()
     }
 

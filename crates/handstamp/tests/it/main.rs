@@ -1,6 +1,7 @@
 //! The library, from outside.
 
 mod algorithms;
+mod at_once;
 mod budgets;
 mod claims;
 mod conformance;

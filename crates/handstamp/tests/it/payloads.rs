@@ -355,6 +355,7 @@ async fn another_payload_in_the_store_is_said_in_the_way_of_the_policy() {
                     session,
                     replacement,
                     payload_differs,
+                    ..
                 } = valid(verify(&world, &client.access, policy, false).await);
                 assert_eq!(
                     (session.jwt_payload, replacement.is_none(), payload_differs),

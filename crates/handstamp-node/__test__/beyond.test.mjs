@@ -1,0 +1,65 @@
+// What the API of 1.0 did not have: versions of session data, and channels to listen to.
+import assert from "node:assert/strict";
+import { tracingChannel } from "node:diagnostics_channel";
+import { test } from "node:test";
+
+import { OURS, open } from "./support/backends.mjs";
+import { failsWith, refuses } from "./support/failures.mjs";
+
+test("data are written only if nobody else has since they were read", async () => {
+  const sdk = open({ database: "memory:" });
+  const { session } = await sdk.createNewSession("versions", {}, { n: 0 });
+  const read = await sdk.readSessionData(session.handle);
+  assert.deepEqual([read.data, read.version], [{ n: 0 }, 1]);
+  assert.deepEqual(await sdk.writeSessionData(session.handle, { n: 1 }, { expectedVersion: 1 }), { written: true, version: 2 });
+  assert.deepEqual(await sdk.writeSessionData(session.handle, { n: 9 }, { expectedVersion: 1 }), { written: false });
+  assert.deepEqual(await sdk.getSessionData(session.handle), { n: 1 });
+  assert.deepEqual(await sdk.writeSessionData(session.handle, { n: 2 }), { written: true, version: 3 });
+  await sdk.updateSessionData(session.handle, {});
+  assert.equal((await sdk.readSessionData(session.handle)).version, 4);
+  for (const expectedVersion of [0, -1, 1.5, "1", null, 1n]) {
+    await refuses("expectedVersion", /must be a version/, sdk.writeSessionData(session.handle, {}, { expectedVersion }));
+  }
+  await sdk.revokeSessionUsingSessionHandle(session.handle);
+  await failsWith("UNAUTHORISED", sdk.readSessionData(session.handle));
+  await failsWith("UNAUTHORISED", sdk.writeSessionData(session.handle, {}));
+});
+
+test("of many who add one at the same time with what they read, nobody's is lost", async () => {
+  const sdk = open({ database: "memory:" });
+  const { session } = await sdk.createNewSession("race", {}, { n: 0 });
+  const add = async () => {
+    for (;;) {
+      const { data, version } = await sdk.readSessionData(session.handle);
+      const { written } = await sdk.writeSessionData(session.handle, { n: data.n + 1 }, { expectedVersion: version });
+      if (written) return;
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, add));
+  assert.deepEqual(await sdk.getSessionData(session.handle), { n: 20 });
+});
+
+for (const [backend, start] of Object.entries(OURS)) {
+  test(`listeners hear what ran on ${backend}, and no secrets`, async () => {
+    const { sdk } = await start();
+    const heard = [];
+    const channels = ["createNewSession", "getSession", "refreshSession"].map((name) => tracingChannel(`handstamp.${name}`));
+    const listener = Object.fromEntries(
+      ["start", "end", "asyncStart", "asyncEnd", "error"].map((event) => [event, (message) => heard.push([event, message])]),
+    );
+    for (const channel of channels) channel.subscribe(listener);
+    try {
+      const made = await sdk.createNewSession("canary", { canary: 1 });
+      assert.equal((await sdk.getSession(made.accessToken.token)).session.userId, "canary");
+      await failsWith("UNAUTHORISED", sdk.refreshSession("canary"));
+      const events = (operation) => heard.filter(([, message]) => message.operation === operation).map(([event]) => event);
+      assert.deepEqual(events("createNewSession"), ["start", "end", "asyncStart", "asyncEnd"]);
+      assert.deepEqual(events("getSession"), ["start", "end", "asyncStart", "asyncEnd"]);
+      assert.ok(events("refreshSession").includes("error"));
+      const shown = JSON.stringify(heard);
+      for (const secret of ["canary", made.accessToken.token, made.refreshToken.token]) assert.ok(!shown.includes(secret));
+    } finally {
+      for (const channel of channels) channel.unsubscribe(listener);
+    }
+  });
+}

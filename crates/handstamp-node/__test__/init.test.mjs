@@ -1,0 +1,87 @@
+// The sessions of `init`: set up once for all who load the package, whichever way.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { test } from "node:test";
+
+import * as web from "../index.mjs";
+import * as session from "../session.mjs";
+import { temporaryFolder } from "./support/backends.mjs";
+import { failsWith } from "./support/failures.mjs";
+
+const require = createRequire(import.meta.url);
+
+test("before init, every function says so", async () => {
+  for (const call of [
+    () => session.createNewSession("early"),
+    () => session.getSession("x", "y"),
+    () => session.refreshSession("x"),
+    () => session.revokeAllSessionsForUser("x"),
+    () => session.revokeSessionUsingSessionHandle("x"),
+    () => session.getAllSessionHandlesForUser("x"),
+    () => session.getSessionData("x"),
+    () => session.updateSessionData("x", {}),
+    () => session.readSessionData("x"),
+    () => session.writeSessionData("x", {}),
+    () => session.ready(),
+  ]) {
+    assert.equal((await failsWith("GENERAL_ERROR", call())).code, "NOT_INITIALISED");
+  }
+  await session.close();
+});
+
+test("without settings, sessions are in a file in the working directory", async () => {
+  const before = process.cwd();
+  const folder = temporaryFolder();
+  process.chdir(folder);
+  try {
+    session.init();
+    await session.ready();
+    assert.ok(existsSync(path.join(folder, "handstamp.db")));
+    await session.createNewSession("default");
+  } finally {
+    process.chdir(before);
+    await session.close();
+  }
+});
+
+test("init is for all: CommonJS and ES modules, with and without a framework", async () => {
+  session.init({ database: "memory:" });
+  const { session: made } = await session.createNewSession("shared", {}, { a: 1 });
+  for (const same of [require("../session.js"), require("../index.js"), require("../fastify.js"), require("../koa.js"), web]) {
+    assert.deepEqual(await same.getSessionData(made.handle), { a: 1 });
+    assert.equal(same.Error, session.Error);
+    same.init({ database: "memory:" });
+  }
+  assert.throws(() => session.init({ database: "sqlite:other.db" }), { code: "ALREADY_INITIALISED" });
+  await session.close();
+  assert.equal((await failsWith("GENERAL_ERROR", session.getSessionData(made.handle))).code, "CLOSED");
+  session.init({ database: "memory:" });
+  await failsWith("UNAUTHORISED", session.getSessionData(made.handle));
+  await session.close();
+});
+
+test("ES modules have every name that CommonJS has", async () => {
+  for (const name of ["session", "index", "fastify", "koa"]) {
+    const [commonjs, module] = [require(`../${name}.js`), await import(`../${name}.mjs`)];
+    assert.deepEqual(Object.keys(module).filter((key) => key !== "default").sort(), Object.keys(commonjs).sort());
+    for (const [key, value] of Object.entries(commonjs)) assert.equal(module[key], value, `${name}: ${key}`);
+    assert.equal(module.default, commonjs);
+  }
+});
+
+test("a database that cannot be opened is told to requests, and tried again", async () => {
+  const folder = temporaryFolder();
+  const sessions = new session.Sessions({ database: `sqlite:${path.join(folder, "missing", "sessions.db")}` });
+  assert.equal((await failsWith("GENERAL_ERROR", sessions.ready())).code, "FAILED");
+  assert.equal((await failsWith("GENERAL_ERROR", sessions.createNewSession("x"))).code, "FAILED");
+  await sessions.close();
+});
+
+test("a password in the database's address is shown by no error", async () => {
+  const sessions = new session.Sessions({ database: "postgres://me:canary@127.0.0.1:1/none" });
+  const error = await failsWith("GENERAL_ERROR", sessions.ready());
+  assert.ok(!JSON.stringify([error.stack, error.err.stack, error.message]).includes("canary"), error.stack);
+  await sessions.close();
+});

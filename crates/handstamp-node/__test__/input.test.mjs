@@ -1,0 +1,203 @@
+// What cannot be is refused by an error that says which argument and why; and the process goes on.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { OURS, open } from "./support/backends.mjs";
+import { failsWith, refuses } from "./support/failures.mjs";
+
+const cycle = {};
+cycle.self = { cycle };
+const nested = (depth) => JSON.parse(`${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`);
+const deep = () => {
+  const top = {};
+  let at = top;
+  for (let level = 0; level < 100_000; level++) at = at.a = {};
+  return top;
+};
+const LONE = "\ud800";
+
+/** What is no string. */
+const NOT_TEXTS = [undefined, null, 1, NaN, 10n, true, {}, [], ["text"], () => {}, Symbol("s"), new String("text"), cycle, Buffer.from("x")];
+
+/** What is no object that JSON can say, and why. */
+const NOT_JSON = [
+  [null, /must be an object, and is null/],
+  ["text", /must be an object, and is string/],
+  [1, /number/],
+  [10n, /bigint/],
+  [true, /boolean/],
+  [[], /an array/],
+  [() => {}, /function/],
+  [Symbol("s"), /symbol/],
+  [cycle, /contains itself/],
+  [{ list: [1, { big: 10n }] }, /big is a bigint/],
+  [{ call() {} }, /call is a function/],
+  [{ s: Symbol("s") }, /s is a symbol/],
+  [JSON.parse('{"__proto__": {"admin": true}}'), /__proto__/],
+  [{ nested: JSON.parse('{"__proto__": {"admin": true}}') }, /__proto__/],
+  [{ text: `a${LONE}` }, /surrogate/],
+  [{ [LONE]: 1 }, /surrogate/],
+  [{ list: [LONE] }, /surrogate/],
+  [new Date(0), /toJSON/],
+  [{ toJSON: () => undefined }, /toJSON/],
+  [{ toJSON: () => [] }, /toJSON/],
+  [
+    {
+      toJSON() {
+        throw new Error("no");
+      },
+    },
+    /cannot be written/,
+  ],
+  [deep(), /too deep/],
+];
+
+for (const [backend, start] of Object.entries(OURS)) {
+  test(backend, async (t) => {
+    const { sdk } = await start();
+    const { session, accessToken, refreshToken } = await sdk.createNewSession("input", { kept: 1 }, { kept: 2 });
+
+    await t.test("what is no text", async () => {
+      for (const value of NOT_TEXTS) {
+        await refuses("userId", /must be a string/, sdk.createNewSession(value));
+        await refuses("userId", /must be a string/, sdk.revokeAllSessionsForUser(value));
+        await refuses("userId", /must be a string/, sdk.getAllSessionHandlesForUser(value));
+        await refuses("accessToken", /must be a string/, sdk.getSession(value));
+        await refuses("refreshToken", /must be a string/, sdk.refreshSession(value));
+        await refuses("sessionHandle", /must be a string/, sdk.revokeSessionUsingSessionHandle(value));
+        await refuses("sessionHandle", /must be a string/, sdk.getSessionData(value));
+        await refuses("sessionHandle", /must be a string/, sdk.updateSessionData(value, {}));
+        if (value === undefined) continue;
+        await refuses("antiCsrfToken", /must be a string/, sdk.getSession(accessToken.token, value));
+        await refuses("idRefreshToken", /must be a string/, sdk.getSession(accessToken.token, undefined, false, value));
+      }
+    });
+
+    await t.test("what is neither true nor false", async () => {
+      for (const value of [undefined, null, 0, 1, "true", {}, cycle]) {
+        await refuses("doAntiCsrfCheck", /must be true or false/, sdk.getSession(accessToken.token, undefined, value));
+      }
+    });
+
+    await t.test("what is no JSON object", async () => {
+      for (const [value, why] of NOT_JSON) {
+        await refuses("jwtPayload", why, sdk.createNewSession("input", value));
+        await refuses("sessionData", why, sdk.createNewSession("input", {}, value));
+        await refuses("newSessionData", why, sdk.updateSessionData(session.handle, value));
+      }
+      await refuses("newSessionData", /and is undefined/, sdk.updateSessionData(session.handle));
+    });
+
+    await t.test("what is too much", async () => {
+      const twoMebibytes = { text: "x".repeat(2 * 1024 * 1024) };
+      await refuses("sessionData", /must be (at most 1048576|smaller)/, sdk.createNewSession("input", {}, twoMebibytes));
+      await refuses("newSessionData", /must be (at most 1048576|smaller)/, sdk.updateSessionData(session.handle, twoMebibytes));
+      await refuses("jwtPayload", /must be/, sdk.createNewSession("input", twoMebibytes));
+      await refuses("jwtPayload", /4096/, sdk.createNewSession("input", { text: "x".repeat(4096) }));
+      const oneMore = { text: "x".repeat(1024 * 1024) };
+      await refuses("sessionData", /at most 1048576 bytes/, sdk.createNewSession("input", {}, oneMore));
+      await refuses("newSessionData", /at most 1048576 bytes/, sdk.updateSessionData(session.handle, oneMore));
+      await refuses("userId", /128/, sdk.createNewSession("x".repeat(129)));
+      await refuses("userId", /NUL/, sdk.createNewSession("a\0b"));
+      await refuses("jwtPayload", /must be/, sdk.createNewSession("input", nested(200)));
+      await refuses("sessionData", /must be/, sdk.createNewSession("input", {}, nested(200)));
+      await refuses("newSessionData", /must be/, sdk.updateSessionData(session.handle, nested(200)));
+    });
+
+    await t.test("half of a surrogate pair: stored nowhere, and no token or handle has one", async () => {
+      await refuses("userId", /surrogate/, sdk.createNewSession(LONE));
+      await refuses("userId", /surrogate/, sdk.revokeAllSessionsForUser(LONE));
+      await failsWith("TRY_REFRESH_TOKEN", sdk.getSession(`${accessToken.token}${LONE}`));
+      await failsWith("UNAUTHORISED", sdk.refreshSession(`${refreshToken.token}${LONE}`));
+      await failsWith("UNAUTHORISED", sdk.getSessionData(LONE));
+      assert.equal(await sdk.revokeSessionUsingSessionHandle(`${session.handle}${LONE}`), false);
+    });
+
+    await t.test("nothing came of all that", async () => {
+      assert.deepEqual(await sdk.getAllSessionHandlesForUser("input"), [session.handle]);
+      assert.deepEqual(await sdk.getSessionData(session.handle), { kept: 2 });
+      assert.equal({}.admin, undefined);
+    });
+
+    await t.test("no error shows a token or what was given", async () => {
+      const errors = await Promise.allSettled([
+        sdk.getSession("canary.canary.canary"),
+        sdk.getSession(accessToken.token, "canary"),
+        sdk.refreshSession("canary"),
+        sdk.createNewSession("canary".repeat(100)),
+        sdk.createNewSession("input", { text: "canary".repeat(1000) }),
+        sdk.updateSessionData(session.handle, { canary: 10n }),
+      ]);
+      for (const { status, reason } of errors) {
+        assert.equal(status, "rejected");
+        const shown = `${reason.stack} ${reason.err.stack} ${JSON.stringify(reason)}`.replace(/must be JSON, and canary/, "");
+        assert.ok(!shown.includes("canary") || shown.includes("input.test.mjs"), shown);
+        assert.ok(!reason.message.replace("canary is a bigint", "").includes("canary"), reason.message);
+      }
+    });
+
+    await t.test("after close", async () => {
+      await sdk.close();
+      await sdk.close();
+      for (const call of [
+        () => sdk.createNewSession("closed"),
+        () => sdk.getSession(accessToken.token),
+        () => sdk.refreshSession(refreshToken.token),
+        () => sdk.revokeAllSessionsForUser("input"),
+        () => sdk.revokeSessionUsingSessionHandle(session.handle),
+        () => sdk.getAllSessionHandlesForUser("input"),
+        () => sdk.getSessionData(session.handle),
+        () => sdk.updateSessionData(session.handle, {}),
+        () => sdk.ready(),
+      ]) {
+        assert.equal((await failsWith("GENERAL_ERROR", call())).code, "CLOSED");
+      }
+    });
+  });
+}
+
+test("settings that cannot be are refused at once, by their names", async () => {
+  const cases = [
+    ["options", 1],
+    ["options", null],
+    ["options", "sqlite:x"],
+    ["options", () => {}],
+    ["hosts", []],
+    ["hosts", { hosts: {} }],
+    ["hosts[0]", [1]],
+    ["hosts[0].hostname", [{ port: 1 }]],
+    ["hosts[0].hostname", [{ hostname: "a b", port: 1 }]],
+    ["hosts[1].port", [{ hostname: "a", port: 1 }, { hostname: "a", port: 0 }]],
+    ["hosts[0].port", [{ hostname: "a", port: "x" }]],
+    ["apiKey", { hosts: [{ hostname: "a", port: 1 }], apiKey: 1 }],
+    ["database", { hosts: [{ hostname: "a", port: 1 }], database: "memory:" }],
+    ["database", { database: 1 }],
+    ["database", { database: "oracle:me:canary@db" }],
+    ["access_token_validity", { access_token_validity: 1 }],
+    ["accessTokenValidity", { accessTokenValidity: "1" }],
+    ["accessTokenValidity", { accessTokenValidity: 0 }],
+    ["accessTokenValidity", { accessTokenValidity: -1 }],
+    ["accessTokenValidity", { accessTokenValidity: NaN }],
+    ["accessTokenValidity", { accessTokenValidity: Infinity }],
+    ["refreshTokenValidity", { refreshTokenValidity: 1000 }],
+    ["absoluteLifetime", { absoluteLifetime: 1 }],
+    ["graceWindow", { graceWindow: 300_001 }],
+    ["signingKeyInterval", { signingKeyInterval: 1 }],
+    ["accessTokenJitter", { accessTokenJitter: 1 }],
+    ["sessionDataLimit", { sessionDataLimit: 1.5 }],
+    ["sessionDataLimit", { sessionDataLimit: 1 }],
+    ["accessTokenCookieLimit", { accessTokenCookieLimit: 1 }],
+    ["enableAntiCsrf", { enableAntiCsrf: "yes" }],
+    ["cookieSecure", { cookieSecure: 1 }],
+    ["cookieSameSite", { cookieSameSite: "None" }],
+    ["accessTokenPath", { accessTokenPath: "x" }],
+    ["onTheft", { onTheft: "ignore" }],
+    ["verifiedTokens", { verifiedTokens: -1 }],
+  ];
+  for (const [argument, options] of cases) {
+    const opening = (async () => open(options))();
+    const error = await failsWith("GENERAL_ERROR", opening);
+    assert.equal(error.err.argument, argument, error.message);
+    assert.ok(!error.message.includes("canary"), error.message);
+  }
+});

@@ -1,0 +1,2 @@
+export * from "./fastify.js";
+export * as default from "./fastify.js";

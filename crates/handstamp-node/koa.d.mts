@@ -1,0 +1,2 @@
+export * from "./koa.js";
+export * as default from "./koa.js";

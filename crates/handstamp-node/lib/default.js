@@ -1,0 +1,38 @@
+"use strict";
+// The sessions that `init` sets up: one for the process, or for the worker thread.
+const { isDeepStrictEqual } = require("node:util");
+const { general } = require("./errors.js");
+const { Sessions } = require("./sessions.js");
+
+let current;
+let given;
+
+/** Says where sessions are kept. The database or the server is asked in the background; what goes wrong is told to requests. */
+function init(options) {
+  if (current !== undefined && !current.isClosed) {
+    // Each part of an application may call it, as long as they agree.
+    if (isDeepStrictEqual(options, given)) return;
+    throw general("ALREADY_INITIALISED", "init() was called before with something else; call close() first");
+  }
+  current = new Sessions(options);
+  given = structuredClone(options);
+  // What went wrong is tried again by the first request, and told to it.
+  current.ready().catch(() => {});
+}
+
+/** The sessions that are set up, for whoever asks for them. */
+function sessions() {
+  if (current === undefined) throw general("NOT_INITIALISED", "init() has to be called before this");
+  return current;
+}
+
+/** Finishes what is under way and lets the database go. Without `init` before, there is nothing to do. */
+async function close() {
+  await current?.close();
+}
+
+async function ready() {
+  await sessions().ready();
+}
+
+module.exports = { init, sessions, close, ready };

@@ -1,0 +1,39 @@
+"use strict";
+// How requests and responses of each framework are read and written.
+
+function writable({ getHeader, setHeader }) {
+  if (typeof getHeader !== "function" || typeof setHeader !== "function") throw new TypeError("not a response");
+}
+
+/** Node.js's own, and so Express and Connect. */
+const node = {
+  readOf: ({ headers, cookies }) => ({ headers, cookies }),
+  viewOf(res) {
+    writable(res);
+    return { get: (name) => res.getHeader(name), set: (name, value) => res.setHeader(name, value) };
+  },
+};
+
+const fastify = {
+  readOf: ({ headers, cookies }) => ({ headers, cookies }),
+  viewOf(reply) {
+    const { getHeader, header, removeHeader } = reply;
+    if (![getHeader, header, removeHeader].every((method) => typeof method === "function")) throw new TypeError("not a reply");
+    return {
+      get: (name) => reply.getHeader(name),
+      // To set a cookie is to add one here.
+      set: (name, value) => reply.removeHeader(name).header(name, value),
+    };
+  },
+};
+
+/** The context is both, request and response. */
+const koa = {
+  readOf: ({ req }) => ({ headers: req.headers }),
+  viewOf({ res }) {
+    writable(res);
+    return node.viewOf(res);
+  },
+};
+
+module.exports = { node, fastify, koa };

@@ -1,0 +1,124 @@
+"use strict";
+// Sessions in requests and responses, whatever the framework: `view` makes of its response what can `get` and `set` headers.
+const { allowHeaders, clear, readRequest, setAccessToken, setTokens } = require("./cookies.js");
+const { endsSession, invalid, tryRefreshToken, unauthorised } = require("./errors.js");
+const { flag, kindOf } = require("./values.js");
+
+/** The session of a request, or one just made. */
+class Session {
+  #view;
+  #sessions;
+  #info;
+
+  constructor({ view, sessions, info }) {
+    this.#view = view;
+    this.#sessions = sessions;
+    this.#info = info;
+  }
+
+  getUserId() {
+    return this.#info.userId;
+  }
+
+  getJWTPayload() {
+    return this.#info.userDataInJWT;
+  }
+
+  getHandle() {
+    return this.#info.handle;
+  }
+
+  getSessionData() {
+    return this.#orClear(() => this.#sessions.getSessionData(this.#info.handle));
+  }
+
+  updateSessionData(newSessionData) {
+    return this.#orClear(() => this.#sessions.updateSessionData(this.#info.handle, newSessionData));
+  }
+
+  readSessionData() {
+    return this.#orClear(() => this.#sessions.readSessionData(this.#info.handle));
+  }
+
+  writeSessionData(newSessionData, options) {
+    return this.#orClear(() => this.#sessions.writeSessionData(this.#info.handle, newSessionData, options));
+  }
+
+  /** Ends the session, and takes the cookies back if there was something to end. */
+  async revokeSession() {
+    if (await this.#sessions.revokeSessionUsingSessionHandle(this.#info.handle)) {
+      clear(this.#view, await this.#sessions.cookies());
+    }
+  }
+
+  #orClear(action) {
+    return orClear(this.#sessions, this.#view, action);
+  }
+}
+
+/** Does it; takes the cookies back if that shows that they are of no use any more. */
+async function orClear(sessions, view, action) {
+  try {
+    return await action();
+  } catch (error) {
+    if (endsSession(error)) clear(view, await sessions.cookies());
+    throw error;
+  }
+}
+
+/** The functions for one framework. `sessions` says whose sessions are meant. */
+function webFunctions({ readOf, viewOf }, sessions) {
+  const view = (response) => {
+    try {
+      return viewOf(response);
+    } catch {
+      throw invalid("res", `must be a response of this framework, and is ${kindOf(response)}`);
+    }
+  };
+  const requested = (request) => {
+    try {
+      return readRequest(readOf(request));
+    } catch {
+      throw invalid("req", `must be a request of this framework, and is ${kindOf(request)}`);
+    }
+  };
+
+  async function createNewSession(response, userId, jwtPayload = {}, sessionData = {}) {
+    const [to, from] = [view(response), sessions()];
+    const issued = await from.createNewSession(userId, jwtPayload, sessionData);
+    setTokens(to, issued, await from.cookies());
+    return new Session({ view: to, sessions: from, info: issued.session });
+  }
+
+  async function getSession(request, response, doAntiCsrfCheck) {
+    const [to, from] = [view(response), sessions()];
+    flag("doAntiCsrfCheck", doAntiCsrfCheck);
+    const { accessToken, antiCsrfToken, idRefreshToken } = requested(request);
+    // It may just have run out, and its cookie with it.
+    if (accessToken === undefined) throw tryRefreshToken("access token missing in cookies");
+    const found = await orClear(from, to, () => from.getSession(accessToken, antiCsrfToken, doAntiCsrfCheck, idRefreshToken));
+    if (found.accessToken !== undefined) setAccessToken(to, found.accessToken, await from.cookies());
+    return new Session({ view: to, sessions: from, info: found.session });
+  }
+
+  async function refreshSession(request, response) {
+    const [to, from] = [view(response), sessions()];
+    const { refreshToken } = requested(request);
+    return orClear(from, to, async () => {
+      if (refreshToken === undefined) {
+        throw unauthorised("the refresh token is missing in the cookies: does the path of the refresh API match the configured one?");
+      }
+      const issued = await from.refreshSession(refreshToken);
+      setTokens(to, issued, await from.cookies());
+      return new Session({ view: to, sessions: from, info: issued.session });
+    });
+  }
+
+  function setRelevantHeadersForOptionsAPI(response) {
+    allowHeaders(view(response));
+  }
+
+  return { createNewSession, getSession, refreshSession, setRelevantHeadersForOptionsAPI };
+}
+
+module.exports = { Session, webFunctions };
