@@ -241,14 +241,32 @@ async fn outcomes<S: Statement>(
     if work.len() < 2 || !failed.may_be_one_row {
         return work.iter().map(|_| Err(failed.clone())).collect();
     }
-    // One bad row must not fail its neighbours.
+    // One bad row must not fail its neighbours, and a bad database must not keep all of them waiting one after the other.
     let mut outcomes = Vec::new();
+    let (mut busy, mut over) = (0, None);
     for one in work.chunks(1) {
-        let ran = statement.run(one).await;
-        outcomes.push(ran.and_then(|mut one| one.pop().ok_or_else(|| failed.clone())));
+        let ran = match &over {
+            Some(why) => Err(Failed::clone(why)),
+            None => statement.run(one).await,
+        };
+        let outcome = ran.and_then(|mut one| one.pop().ok_or_else(|| failed.clone()));
+        if let (Err(why), None) = (&outcome, &over) {
+            busy += u32::from(why.fault == StorageFault::Busy);
+            if !why.may_be_one_row || busy == BUSY {
+                // Those that are left are not even sent.
+                over = Some(Failed {
+                    outcome_unknown: false,
+                    ..why.clone()
+                });
+            }
+        }
+        outcomes.push(outcome);
     }
     outcomes
 }
+
+/// So many rows that are held by others may be met one by one; then it is not the rows.
+const BUSY: u32 = 2;
 
 /// How many turns others get before the next statement goes, after one that was shared.
 const PATIENCE: u32 = 8;

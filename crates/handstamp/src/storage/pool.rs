@@ -198,7 +198,9 @@ impl<D: Driver> Pool<D> {
         match remedy {
             Remedy::Repeat | Remedy::None => self.0.keep(held),
             Remedy::Reconnect | Remedy::GiveUp => self.0.doubt(),
-            Remedy::Elsewhere => self.0.give_up_all(),
+            Remedy::Elsewhere if self.0.source.is_a_choice() => self.0.give_up_all(),
+            // The others are found out one by one; they can still read.
+            Remedy::Elsewhere => drop(held),
         }
         Err((failed, remedy))
     }

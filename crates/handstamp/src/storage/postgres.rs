@@ -2,8 +2,8 @@
 //!
 //! Each step is one statement, and so one round trip and one transaction. Concurrent steps of one kind go together in one
 //! statement over arrays, which saves most of the round trips and most of the waiting for the disk; each caller gets the outcome
-//! of its own. No step needs more than `READ COMMITTED`, a sequence, an advisory lock or a listening connection, so a pooler
-//! between may work by transaction.
+//! of its own. No step needs more than `READ COMMITTED`, a sequence, an advisory lock or a listening connection. A pooler that works
+//! by transaction has to keep track of prepared statements.
 
 use std::fmt;
 use std::time::Duration;

@@ -51,6 +51,10 @@ const BAD: u32 = 666;
 const PANIC: u32 = 667;
 /// Work that takes the connection with it.
 const CUT: u32 = 668;
+/// The same, if it is alone.
+const CUT_ALONE: u32 = 669;
+/// Work on a row that somebody else holds.
+const HELD: u32 = 670;
 
 fn failed(fault: StorageFault, may_be_one_row: bool) -> Failed {
     Failed {
@@ -72,8 +76,11 @@ impl Statement for Recorder {
         self.0.go.acquire().await.unwrap().forget();
         let has = |wanted| batch.iter().any(|(_, work)| *work == wanted);
         assert!(!has(PANIC), "on purpose");
-        if has(CUT) {
+        if has(CUT) || (has(CUT_ALONE) && batch.len() == 1) {
             return Err(failed(StorageFault::Unavailable, false));
+        }
+        if has(HELD) {
+            return Err(failed(StorageFault::Busy, true));
         }
         if has(BAD) {
             return Err(failed(StorageFault::Inconsistent, true));
@@ -184,6 +191,24 @@ async fn a_bad_row_fails_nobody_else() {
     assert_eq!(answers, expected);
     let batches = [vec![0], vec![1, BAD, 3], vec![1], vec![BAD], vec![3]];
     assert_eq!(recorder.batches(), batches);
+}
+
+/// One by one they would each wait for as long as the first.
+#[tokio::test]
+async fn a_bad_database_is_not_asked_for_each_of_many() {
+    let recorder = Recorder::default();
+    let work = [(9, 0), (1, HELD), (2, 2), (3, HELD), (4, 4), (5, HELD)];
+    let answers = behind_the_first(&recorder, &work).await;
+    let busy = Err(StorageFault::Busy);
+    assert_eq!(answers, [Ok(1_000), busy, Ok(1_002), busy, busy, busy]);
+    assert_eq!(recorder.batches().len(), 5);
+
+    let recorder = Recorder::default();
+    let work = [(9, 0), (1, 1), (2, CUT_ALONE), (3, BAD), (4, 4)];
+    let answers = behind_the_first(&recorder, &work).await;
+    let cut = Err(StorageFault::Unavailable);
+    assert_eq!(answers, [Ok(1_000), Ok(1_001), cut, cut, cut]);
+    assert_eq!(recorder.batches().len(), 4);
 }
 
 /// They may have happened, so they must not happen again.

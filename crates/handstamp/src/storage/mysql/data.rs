@@ -10,10 +10,10 @@ use super::batches::{all_of, bind_place};
 use super::database::{Database, Steps, Together};
 use crate::clock::UnixMillis;
 use crate::json::JsonObject;
-use crate::storage::DataWrite;
 use crate::storage::coalesce::{Failed, Place, Statement};
-use crate::storage::pool::Access;
+use crate::storage::pool::{Access, without_a_row};
 use crate::storage::rows::{self, Meaning, signed};
+use crate::storage::{DataWrite, StorageFault};
 
 /// Session data that is to be written.
 pub(super) struct NewData {
@@ -54,8 +54,10 @@ impl WriteData {
         place: &Place,
         work: &NewData,
     ) -> Result<Option<Meaning<DataWrite>>, Failed> {
+        /// Others may come in between, but not for ever.
+        const ROUNDS: u32 = 16;
         let expected = work.expected.map(signed);
-        loop {
+        for _ in 0..ROUNDS {
             let written = self.0.count_and_id(|| {
                 let bound = query(WRITE_DATA).bind(work.data.as_str());
                 bind_place(bound, place)
@@ -79,6 +81,10 @@ impl WriteData {
             }
             // It came, or came to have this version, just now.
         }
+        Err(without_a_row(
+            StorageFault::Busy,
+            "others change the same rows",
+        ))
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn reported(error: &dyn DatabaseError, access: Access) -> (Failed, Re
         // The server has hung up, but it says that it did nothing.
         PACKET_TOO_LARGE => Remedy::Reconnect,
         // There may be another primary by now.
-        _ if fault == StorageFault::ReadOnly => Remedy::Elsewhere,
+        1290 | 1792 | 1836 => Remedy::Elsewhere,
         _ => Remedy::None,
     };
     (failed, remedy)

@@ -17,12 +17,11 @@ pub(super) fn code(error: &Error) -> Option<Cow<'_, str>> {
 /// What a failure that PostgreSQL reported means.
 pub(super) fn reported(error: &dyn DatabaseError, access: Access) -> (Failed, Remedy) {
     let code = error.code();
-    let fault = fault_of(code.as_deref());
     let severity = error
         .try_downcast_ref::<PgDatabaseError>()
         .map(PgDatabaseError::severity);
-    // An ERROR has undone the statement. With anything graver the server hangs up, and does not say what became of it.
-    let hung_up = matches!(severity, Some(PgSeverity::Fatal | PgSeverity::Panic));
+    let graver = matches!(severity, Some(PgSeverity::Fatal | PgSeverity::Panic));
+    let (fault, hung_up) = gravity(code.as_deref().unwrap_or_default(), graver);
     let failed = Failed {
         fault,
         outcome_unknown: hung_up && access == Access::Write,
@@ -42,6 +41,18 @@ pub(super) fn reported(error: &dyn DatabaseError, access: Access) -> (Failed, Re
     (failed, remedy)
 }
 
+/// What it is, and whether nobody knows what became of the statement. An ERROR has undone it. With anything graver the server hangs up,
+/// and does not say; nor do those that stand between us and it, when they say that they lost it, or it, when it says that it does not know.
+fn gravity(code: &str, graver: bool) -> (StorageFault, bool) {
+    let class = code.get(..2).unwrap_or_default();
+    let hung_up = graver || class == "08" || code == COMPLETION_UNKNOWN;
+    let fault = match fault_of(Some(code)) {
+        StorageFault::Inconsistent if hung_up && class == "XX" => StorageFault::Unavailable,
+        fault => fault,
+    };
+    (fault, hung_up)
+}
+
 /// The server's message, but for those that quote what they complain of.
 fn told(error: &dyn DatabaseError) -> String {
     let code = error.code().unwrap_or_default();
@@ -53,6 +64,7 @@ fn told(error: &dyn DatabaseError) -> String {
 }
 
 const SERIALIZATION: &str = "40001";
+const COMPLETION_UNKNOWN: &str = "40003";
 const DEADLOCK: &str = "40P01";
 const READ_ONLY: &str = "25006";
 
@@ -64,8 +76,38 @@ fn fault_of(code: Option<&str>) -> StorageFault {
         READ_ONLY | "42501" => StorageFault::ReadOnly,
         _ => match code.get(..2).unwrap_or_default() {
             "08" | "57" | "58" => StorageFault::Unavailable,
+            _ if code == COMPLETION_UNKNOWN => StorageFault::Unavailable,
             "22" | "23" | "42" | "XX" => StorageFault::Inconsistent,
             _ => StorageFault::Other,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_knows_what_became_of_a_statement_whose_server_was_lost() {
+        use StorageFault::{Busy, Inconsistent, Other, ReadOnly, Unavailable};
+        for (code, graver, expected) in [
+            ("23505", false, (Inconsistent, false)),
+            ("40001", false, (Busy, false)),
+            ("25006", false, (ReadOnly, false)),
+            ("P0001", false, (Other, false)),
+            // What distributed databases say of a commit that they lost sight of.
+            ("40003", false, (Unavailable, true)),
+            // Poolers say so of servers that are gone, and do not hang up.
+            ("08006", false, (Unavailable, true)),
+            ("08007", false, (Unavailable, true)),
+            ("XX000", false, (Inconsistent, false)),
+            ("XX000", true, (Unavailable, true)),
+            ("57P01", true, (Unavailable, true)),
+            ("53300", true, (Busy, true)),
+            // A wrong password is not better in a moment.
+            ("28P01", true, (Other, true)),
+        ] {
+            assert_eq!(gravity(code, graver), expected, "{code}");
+        }
     }
 }
