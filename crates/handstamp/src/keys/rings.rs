@@ -21,6 +21,7 @@ const RELOAD_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct KeyRings {
     rings: ArcSwap<HashMap<AppId, Arc<KeyRing>>>,
+    /// When a token that no key verifies last made somebody look; held while rings are read.
     loading: Mutex<HashMap<AppId, UnixMillis>>,
 }
 
@@ -41,10 +42,10 @@ impl KeyRings {
             Some(ring) if serves(&ring) => Ok(ring),
             // A ring to verify with but none to sign with: past its interval, nobody having asked for the last minute of it.
             _ => {
-                let mut loading = self.loading.lock().await;
+                let _loading = self.loading.lock().await;
                 match self.held(app) {
                     Some(ring) if serves(&ring) => Ok(ring),
-                    _ => self.load(parts, app, life, need, &mut loading).await,
+                    _ => self.load(parts, app, life, need).await,
                 }
             }
         }
@@ -70,9 +71,10 @@ impl KeyRings {
         {
             return Ok(None);
         }
-        self.load(parts, app, life, KeyKind::Refresh, &mut loading)
-            .await
-            .map(Some)
+        let ring = self.load(parts, app, life, KeyKind::Refresh).await?;
+        // Only such a look makes the next one wait: what the timer read a moment ago says nothing of a key made since.
+        loading.insert(app.clone(), now);
+        Ok(Some(ring))
     }
 
     /// Reads the rings in use again, so that keys that other servers made are published here too, and makes the next signing
@@ -91,13 +93,11 @@ impl KeyRings {
     }
 
     async fn tend_one(&self, parts: &Parts, app: &AppId, life: KeyLife) -> Result<(), Failure> {
-        let mut loading = self.loading.lock().await;
-        let mut ring = self
-            .load(parts, app, life, KeyKind::Refresh, &mut loading)
-            .await?;
+        let loading = self.loading.lock().await;
+        let mut ring = self.load(parts, app, life, KeyKind::Refresh).await?;
         for kind in ring.kinds() {
             if ring.is_due(kind, parts.clock.now(), life) {
-                ring = self.load(parts, app, life, kind, &mut loading).await?;
+                ring = self.load(parts, app, life, kind).await?;
             }
         }
         drop(loading);
@@ -114,13 +114,13 @@ impl KeyRings {
         self.rings.load().get(app).cloned()
     }
 
+    /// By one caller at a time, who holds the lock.
     async fn load(
         &self,
         parts: &Parts,
         app: &AppId,
         life: KeyLife,
         need: KeyKind,
-        loading: &mut HashMap<AppId, UnixMillis>,
     ) -> Result<Arc<KeyRing>, Failure> {
         let known = self.held(app);
         // Each round either reads a whole ring or makes one missing key, and there are two kinds; the rest is for servers
@@ -134,7 +134,6 @@ impl KeyRings {
                     let mut rings = HashMap::clone(&self.rings.load());
                     rings.insert(app.clone(), Arc::clone(&ring));
                     self.rings.store(Arc::new(rings));
-                    loading.insert(app.clone(), now);
                     return Ok(ring);
                 }
                 Err(wanted) => {

@@ -126,6 +126,17 @@ async fn keys_are_tended_whichever_apps_have_bad_ones() {
     );
 }
 
+/// A key that another server made a moment after this one looked is found by its first token.
+#[tokio::test]
+async fn a_key_made_since_the_keys_were_tended_is_looked_for_at_once() {
+    let world = World::new(config(Algorithm::Rs256));
+    let other = world.another(2, config(Algorithm::EdDsa));
+    world.engine.prepare(&APP).await.unwrap();
+    world.engine.tend_keys().await.unwrap();
+    let token = created(&other, V5, false).await.access;
+    let _ = valid(world.verify(&token).await);
+}
+
 /// However short their time: then the next one waits for a fifth of it.
 #[tokio::test]
 async fn keys_may_follow_each_other_within_seconds() {
