@@ -178,6 +178,8 @@ impl Registry {
     ) -> Result<bool, Refusal> {
         /// Others may change the same one at the same time, and each time one of them is done.
         const ROUNDS: usize = 32;
+        // Here one after the other, so that only other servers come in between.
+        let asked = self.asked.lock().await;
         for _ in 0..ROUNDS {
             let all = self.storage().tenants().await.map_err(Failure::from)?;
             let find = |tenant: &TenantId| {
@@ -203,7 +205,6 @@ impl Registry {
             };
             let put = self.storage().put_tenant(&record, before).await;
             if put.map_err(Failure::from)? == Guarded::Written {
-                let asked = self.asked.lock().await;
                 self.load().await?;
                 drop(asked);
                 // The default app's default tenant is always there.
