@@ -271,13 +271,17 @@ impl<D: Driver> Inner<D> {
         if !self.doubts(&held) {
             return Some(held);
         }
-        let test = self.source.is_of_use(&mut held.connection);
-        if matches!(timeout_at(until.min(soon(TEST)), test).await, Ok(Ok(true))) {
-            held.checked = Instant::now();
-            return Some(held);
+        let (test, most) = (self.source.is_of_use(&mut held.connection), soon(TEST));
+        match timeout_at(until.min(most), test).await {
+            Ok(Ok(true)) => {
+                held.checked = Instant::now();
+                return Some(held);
+            }
+            // A caller who had hardly any time left has learned nothing of the others.
+            Err(_) if until < most => {}
+            // Each of the others might take as long to turn out to be broken.
+            Ok(_) | Err(_) => self.give_up_all(),
         }
-        // Each of the others might take as long to turn out to be broken.
-        self.give_up_all();
         None
     }
 

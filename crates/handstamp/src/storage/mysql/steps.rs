@@ -46,6 +46,9 @@ pub(super) async fn revoke(
         .into_iter()
         .map(|handle| (Place::new(app, handle), ()))
         .collect();
+    if handles.is_empty() {
+        return Ok(Vec::new());
+    }
     if let [(place, ())] = handles.as_slice() {
         let revoked = database.count(|| bind_place(query(REVOKE), place));
         let revoked = revoked.await.map_err(told)? > 0;
