@@ -2,10 +2,12 @@ module handstamp/tests/sdk/go
 
 go 1.21
 
-require github.com/supertokens/supertokens-golang v0.25.2
+require (
+	github.com/MicahParks/keyfunc/v2 v2.1.0
+	github.com/supertokens/supertokens-golang v0.25.2
+)
 
 require (
-	github.com/MicahParks/keyfunc/v2 v2.1.0 // indirect
 	github.com/derekstavis/go-qs v0.0.0-20180720192143-9eef69e6c4e7 // indirect
 	github.com/golang-jwt/jwt/v5 v5.0.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
