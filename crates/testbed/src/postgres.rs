@@ -140,6 +140,12 @@ impl Postgres {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The first of its processes, the parent of the others; `None` while it is stopped.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
     /// What it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {

@@ -44,6 +44,10 @@ impl Measured {
         Self { sorted, took, cpu }
     }
 
+    pub(crate) fn with_cpu(self, cpu: Duration) -> Self {
+        Self { cpu, ..self }
+    }
+
     pub(crate) fn per_second(&self) -> f64 {
         f64::from(self.calls()) / self.took.as_secs_f64()
     }
@@ -60,7 +64,7 @@ impl Measured {
             .unwrap_or_default()
     }
 
-    fn calls(&self) -> u32 {
+    pub(crate) fn calls(&self) -> u32 {
         u32::try_from(self.sorted.len()).unwrap_or(u32::MAX)
     }
 }

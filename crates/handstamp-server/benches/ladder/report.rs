@@ -186,7 +186,7 @@ fn limit_of(
     }
 }
 
-fn micros(time: Duration) -> String {
+pub(crate) fn micros(time: Duration) -> String {
     format!("{:.0} µs", time.as_secs_f64() * 1_000_000.0)
 }
 

@@ -5,80 +5,89 @@ use sqlx::{Connection, Executor, PgConnection, query};
 use testbed::postgres::Postgres;
 use tokio::task::JoinSet;
 
-use super::{CLIENTS, told};
+use super::CLIENTS;
+use super::rounds::Rounds;
 use crate::load::{Measured, Timings};
 use crate::meter::Stopwatch;
 use crate::report::Report;
 
-/// One-row statements a second.
-#[derive(Clone, Copy)]
+/// One-row statements, with few connections and with as many as there are clients.
+#[derive(Default)]
 pub(super) struct Limits {
-    pub(super) update: f64,
-    pub(super) insert: f64,
+    few_updates: Rounds,
+    few_inserts: Rounds,
+    pub(super) updates: Rounds,
+    pub(super) inserts: Rounds,
 }
 
-pub(super) async fn limits(
-    report: &mut Report,
-    postgres: &Postgres,
-    seconds: f64,
-) -> Result<Limits> {
-    postgres.sql(
-        "CREATE TABLE limit_rows (id bigint PRIMARY KEY, counter bigint, hash bytea, payload text)
-             WITH (fillfactor = 80);
-         INSERT INTO limit_rows SELECT n, 0, sha256('x'), repeat('x', 120) FROM generate_series(1, 10000) AS n",
-    )?;
-    postgres.sql("VACUUM ANALYZE limit_rows")?;
-    report.line("");
-    report.line("| limit | 8 connections | 32 connections |");
-    report.line("|---|---|---|");
-    let mut most = Vec::new();
-    for (name, sql) in [
-        (
-            "one-row UPDATE by key",
-            "UPDATE limit_rows SET counter = counter + 1, hash = sha256('y') WHERE id = $1",
-        ),
-        (
-            "one-row INSERT",
-            "INSERT INTO limit_rows VALUES ($1, 0, sha256('x'), repeat('x', 120))",
-        ),
-    ] {
-        let mut reached = Vec::new();
-        for connections in [8, CLIENTS] {
-            let is_insert = sql.starts_with("INSERT");
-            let measured = one_row(postgres, sql, is_insert, connections, seconds).await?;
-            reached.push(measured);
-        }
-        let cells: Vec<_> = reached.iter().map(told).collect();
-        report.line(&format!("| {name} | {} |", cells.join(" | ")));
-        most.push(reached.pop().map_or(0.0, |measured| measured.per_second()));
+const FEW: usize = 8;
+const UPDATE: &str =
+    "UPDATE limit_rows SET counter = counter + 1, hash = sha256('y') WHERE id = $1";
+const INSERT: &str = "INSERT INTO limit_rows VALUES ($1, 0, sha256('x'), repeat('x', 120))";
+
+impl Limits {
+    pub(super) fn prepare(postgres: &Postgres) -> Result<Self> {
+        postgres.sql(
+            "CREATE TABLE limit_rows (id bigint PRIMARY KEY, counter bigint, hash bytea, payload text)
+                 WITH (fillfactor = 80);
+             INSERT INTO limit_rows SELECT n, 0, sha256('x'), repeat('x', 120) FROM generate_series(1, 10000) AS n",
+        )?;
+        postgres.sql("VACUUM ANALYZE limit_rows")?;
+        Ok(Self::default())
     }
-    let [update, insert] = most.as_slice() else {
-        anyhow::bail!("two limits were measured");
-    };
-    Ok(Limits {
-        update: *update,
-        insert: *insert,
-    })
+
+    pub(super) async fn measure(
+        &mut self,
+        postgres: &Postgres,
+        seconds: f64,
+        round: usize,
+    ) -> Result<()> {
+        for (sql, connections, rounds) in [
+            (UPDATE, FEW, &mut self.few_updates),
+            (UPDATE, CLIENTS, &mut self.updates),
+            (INSERT, FEW, &mut self.few_inserts),
+            (INSERT, CLIENTS, &mut self.inserts),
+        ] {
+            rounds.add(one_row(postgres, sql, connections, seconds, round).await?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn report(&self, report: &mut Report) {
+        report.line("");
+        report.line(&format!(
+            "| limit | {FEW} connections | {CLIENTS} connections |"
+        ));
+        report.line("|---|---|---|");
+        for (name, few, many) in [
+            ("one-row UPDATE by key", &self.few_updates, &self.updates),
+            ("one-row INSERT", &self.few_inserts, &self.inserts),
+        ] {
+            report.line(&format!("| {name} | {} | {} |", few.told(), many.told()));
+        }
+    }
 }
 
 async fn one_row(
     postgres: &Postgres,
     sql: &'static str,
-    is_insert: bool,
     connections: usize,
     seconds: f64,
+    round: usize,
 ) -> Result<Measured> {
     let mut tasks = Vec::new();
     for number in 0..connections {
         let mut connection = PgConnection::connect(&postgres.url()).await?;
         // Prepared, and in use by others only rarely.
         let first = i64::try_from(number)? * 300;
+        // What nobody has inserted before.
+        let new = i64::try_from((round * 2 + connections / CLIENTS) * CLIENTS + number + 1)?;
         tasks.push(async move |watch: Stopwatch| {
             let (mut timings, mut turn) = (Timings::default(), 0_i64);
             while watch.elapsed().as_secs_f64() < seconds {
                 turn += 1;
-                let id = if is_insert {
-                    (first + i64::try_from(connections)?) * 10_000_000 + turn
+                let id = if sql == INSERT {
+                    new * 10_000_000 + turn
                 } else {
                     first + turn.rem_euclid(300) + 1
                 };
