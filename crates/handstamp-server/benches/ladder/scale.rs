@@ -210,7 +210,7 @@ fn sample(postgres: &Postgres, schema: &str, sessions: u32) -> Result<Vec<Sessio
 fn size(postgres: &Postgres, schema: &str) -> Result<Vec<String>> {
     let sizes = postgres.sql(&format!(
         "SELECT pg_table_size(c.oid) / s.n, pg_relation_size('{schema}.handstamp_sessions_pkey') / s.n,
-             pg_relation_size('{schema}.handstamp_sessions_of_user') / s.n,
+             pg_relation_size('{schema}.handstamp_sessions_by_user') / s.n,
              pg_relation_size('{schema}.handstamp_sessions_to_sweep') / s.n
          FROM pg_class AS c, (SELECT count(*) AS n FROM {schema}.handstamp_sessions) AS s
          WHERE c.oid = '{schema}.handstamp_sessions'::regclass"

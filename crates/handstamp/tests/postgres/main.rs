@@ -107,6 +107,6 @@ fn tests() -> Vec<(&'static str, Test)> {
         schema::many_may_make_the_schema_at_once,
         schema::an_address_is_told_without_its_password,
         schema::a_database_that_is_not_there_is_said_plainly,
-        schema::what_schema_1_wrote_is_read,
+        schema::what_earlier_schemas_wrote_is_read,
     ]
 }

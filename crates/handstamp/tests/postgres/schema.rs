@@ -67,7 +67,7 @@ pub(crate) async fn many_may_make_the_schema_at_once(town: Town) {
         assert_eq!(written, 1);
         let mut client = town.client().await;
         let sql = format!("SELECT count(*) FROM {schema}.handstamp_schema");
-        assert_eq!(client.number(&sql).await, 1);
+        assert_eq!(client.number(&sql).await, SCHEMAS);
         client.run(&format!("DROP SCHEMA {schema} CASCADE")).await;
     }
 }
@@ -119,11 +119,25 @@ pub(crate) async fn a_database_that_is_not_there_is_said_plainly(town: Town) {
     );
 }
 
-/// A database as schema 1 had it, with something in every column.
-pub(crate) async fn what_schema_1_wrote_is_read(town: Town) {
-    let mut client = town.client().await;
-    client.run(&format!("CREATE SCHEMA {}", town.schema)).await;
-    client.run(include_str!("schema/0001.sql")).await;
-    let storage = town.open().await;
-    earlier::is_read(&*storage).await;
+/// A database as each earlier schema had it, with something in every column.
+pub(crate) async fn what_earlier_schemas_wrote_is_read(town: Town) {
+    for (number, text) in [
+        (1, include_str!("schema/0001.sql")),
+        (2, include_str!("schema/0002.sql")),
+    ] {
+        let mut client = town.client().await;
+        client.run(&format!("CREATE SCHEMA {}", town.schema)).await;
+        client.run(text).await;
+        let storage = town.open().await;
+        earlier::is_read(&*storage).await;
+        storage.close().await;
+        let versions = client.number("SELECT count(*) FROM handstamp_schema").await;
+        assert_eq!(versions, SCHEMAS, "from schema {number}");
+        client
+            .run(&format!("DROP SCHEMA {} CASCADE", town.schema))
+            .await;
+    }
 }
+
+/// How many there have been.
+const SCHEMAS: i64 = 2;

@@ -10,9 +10,10 @@ use crate::storage::pool::{Source as _, not_connected};
 use crate::storage::{StorageError, StorageFault};
 
 /// In order; each is done once, and never edited afterwards.
-const MIGRATIONS: &[&str] = &[include_str!(
-    "../../../migrations/postgres/0001_sessions.sql"
-)];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/postgres/0001_sessions.sql"),
+    include_str!("../../../migrations/postgres/0002_users.sql"),
+];
 
 /// Sees to it that the schema is ours: brings it up to date, or refuses one that is not.
 pub(super) async fn prepare(hosts: &Hosts, options: &PostgresOptions) -> Result<(), StorageError> {

@@ -44,13 +44,14 @@ pub(super) async fn revoke(
     let mut handles: Vec<_> = handles.iter().collect();
     handles.sort_unstable();
     handles.dedup();
+    let apps = vec![app.as_str(); handles.len()];
     let tenants: Vec<&str> = handles
         .iter()
         .map(|handle| handle.tenant().as_str())
         .collect();
     let ids: Vec<Id> = handles.iter().map(|handle| Id(handle.id())).collect();
     let revoked = database.rows(Access::Write, || {
-        query(REVOKE).bind(app.as_str()).bind(&tenants).bind(&ids)
+        query(REVOKE).bind(&apps).bind(&tenants).bind(&ids)
     });
     revoked
         .await
@@ -61,8 +62,8 @@ pub(super) async fn revoke(
 }
 
 pub(super) const REVOKE: &str = "DELETE FROM handstamp_sessions AS s
-     USING unnest($2::text[], $3::uuid[]) AS asked (tenant, handle)
-     WHERE s.app = $1 AND s.tenant = asked.tenant AND s.handle = asked.handle
+     USING unnest($1::text[], $2::text[], $3::uuid[]) AS asked (app, tenant, handle)
+     WHERE s.app = asked.app AND s.tenant = asked.tenant AND s.handle = asked.handle
      RETURNING s.tenant, s.handle";
 
 pub(super) async fn revoke_user(
@@ -85,12 +86,17 @@ pub(super) async fn revoke_user(
         .collect()
 }
 
-// Locked in the order in which batches lock.
-pub(super) const REVOKE_USER: &str = "WITH held AS (
+// Locked in the order in which batches lock, and found before that: as long as nobody has counted the rows, an index that has them
+// in this order would be read for all of the app.
+pub(super) const REVOKE_USER: &str = "WITH theirs AS MATERIALIZED (
          SELECT app, tenant, handle FROM handstamp_sessions
-         WHERE app = $1 AND user_id = $2 AND ($3::text IS NULL OR tenant = $3)
-         ORDER BY app, tenant, handle
-         FOR UPDATE)
+         WHERE app = $1 AND user_id = $2 AND ($3::text IS NULL OR tenant = $3)),
+     held AS (
+         SELECT s.app, s.tenant, s.handle FROM theirs
+         JOIN handstamp_sessions AS s
+             ON s.app = theirs.app AND s.tenant = theirs.tenant AND s.handle = theirs.handle
+         ORDER BY s.app, s.tenant, s.handle
+         FOR UPDATE OF s)
      DELETE FROM handstamp_sessions AS s USING held
      WHERE s.app = held.app AND s.tenant = held.tenant AND s.handle = held.handle
      RETURNING s.tenant, s.handle";
