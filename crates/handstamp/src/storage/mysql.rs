@@ -94,7 +94,7 @@ impl MySqlStorage {
         let place = address::place(&connect);
         let server = schema::prepare(&connect, &place, options).await?;
 
-        let database = Database::new(connect, options, server.most_bytes);
+        let database = Database::new(connect, options, server.most_bytes)?;
         let bounds = Bounds {
             lanes: options.lanes,
             batch: options.batch,

@@ -98,7 +98,7 @@ impl PostgresStorage {
         let place = hosts.to_string();
         schema::prepare(&hosts, &options).await?;
 
-        let database = Database::new(hosts, &options);
+        let database = Database::new(hosts, &options)?;
         let bounds = Bounds {
             lanes: options.lanes,
             batch: options.batch,
