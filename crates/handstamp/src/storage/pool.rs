@@ -199,7 +199,9 @@ impl<D: Driver> Pool<D> {
         match remedy {
             Remedy::Repeat | Remedy::None => self.0.keep(place, connection),
             Remedy::Reconnect | Remedy::GiveUp => self.0.connections.manager().doubt(),
-            Remedy::Elsewhere if self.0.source().is_a_choice() => self.0.give_up_all(),
+            Remedy::Elsewhere if self.0.source().is_a_choice() => {
+                self.0.connections.manager().give_up_all();
+            }
             // The others are found out one by one; they can still read.
             Remedy::Elsewhere => drop(connection),
         }
@@ -273,13 +275,6 @@ impl<D: Driver> Inner<D> {
             drop(tidied);
             self.connections.retain(|one, _| one.is_needed());
         }
-    }
-
-    /// Closes all, those in use as soon as they come back.
-    fn give_up_all(&self) {
-        let manager = self.connections.manager();
-        manager.give_up_all();
-        self.connections.retain(|one, _| manager.is_current(one));
     }
 }
 

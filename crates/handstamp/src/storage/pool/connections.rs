@@ -75,7 +75,7 @@ impl<D: Driver> Connections<D> {
         *locked(&self.broken_at) = Some(Instant::now());
     }
 
-    /// None of those that there are is used again.
+    /// None of those that there are is used again: they are closed when somebody looks for one, those in use when they come back.
     pub(super) fn give_up_all(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }
