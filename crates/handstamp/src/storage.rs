@@ -109,12 +109,14 @@ pub trait Storage: Send + Sync + fmt::Debug {
         handles: &[SessionHandle],
     ) -> Result<Vec<SessionHandle>, StorageError>;
 
-    /// Forgets all sessions of a user, in one tenant or in all; answers those that were there.
+    /// Forgets all sessions of a user, in one tenant or in all; answers those that were alive at `now`. Those that had ended go as
+    /// well, and nobody is told of them.
     async fn revoke_user(
         &self,
         app: &AppId,
         tenant: Option<&TenantId>,
         user: &UserId,
+        now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StorageError>;
 
     /// The user's sessions that are alive at `now`, in one tenant or in all, in no particular order.

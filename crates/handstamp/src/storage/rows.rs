@@ -70,7 +70,16 @@ pub(super) fn data_version(row: &impl Cells) -> Meaning<i64> {
     Columns::of(row).integer("handstamp_sessions.data_version")
 }
 
+/// `tenant, handle, expires_at`
+#[cfg(feature = "mysql")]
+pub(super) fn handle_and_end(row: &impl Cells) -> Meaning<(SessionHandle, UnixMillis)> {
+    let mut columns = Columns::of(row);
+    let handle = columns.handle()?;
+    Ok((handle, columns.time("handstamp_sessions.expires_at")?))
+}
+
 /// `tenant, handle`
+#[cfg(feature = "postgres")]
 pub(super) fn handle(row: &impl Cells) -> Meaning<SessionHandle> {
     Columns::of(row).handle()
 }

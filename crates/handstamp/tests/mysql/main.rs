@@ -21,6 +21,7 @@ mod proxy;
 mod schema;
 #[path = "../server/sessions.rs"]
 mod sessions;
+mod sharing;
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -109,5 +110,7 @@ fn tests() -> Vec<(&'static str, Test)> {
         schema::an_address_is_told_without_its_password,
         schema::a_database_that_is_not_there_is_said_plainly,
         schema::what_schema_1_wrote_is_read,
+        sharing::payloads_and_revocations_share_statements,
+        sharing::two_writes_to_one_session_do_not_share_a_statement,
     ]
 }

@@ -21,6 +21,7 @@ mod proxy;
 mod schema;
 #[path = "../server/sessions.rs"]
 mod sessions;
+mod sharing;
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -80,7 +81,6 @@ fn tests() -> Vec<(&'static str, Test)> {
     tests![
         coalescing::waiting_writes_share_a_transaction,
         coalescing::each_of_a_shared_statement_has_its_own_outcome,
-        coalescing::two_writes_to_one_session_do_not_share_a_statement,
         coalescing::a_bad_row_fails_nobody_else,
         coalescing::many_engines_make_one_lineage,
         coalescing::guards_are_looked_at_again_after_waiting,
@@ -108,5 +108,7 @@ fn tests() -> Vec<(&'static str, Test)> {
         schema::an_address_is_told_without_its_password,
         schema::a_database_that_is_not_there_is_said_plainly,
         schema::what_earlier_schemas_wrote_is_read,
+        sharing::payloads_and_revocations_share_statements,
+        sharing::two_writes_to_one_session_do_not_share_a_statement,
     ]
 }

@@ -48,7 +48,7 @@ pub(crate) async fn every_statement_uses_an_index(town: Town) {
             .unwrap();
         assert_eq!(handles, std::slice::from_ref(&one.handle));
         assert_eq!(
-            storage.revoke_user(&APP, None, user).await.unwrap(),
+            storage.revoke_user(&APP, None, user, at(0)).await.unwrap(),
             handles
         );
         let others = [handle(2_000 + round), handle(3_000 + round)];
@@ -201,7 +201,7 @@ async fn ask_about(storage: &PostgresStorage, id: u32, there: bool) {
         usize::from(there)
     );
     let user = &session(id + 100).user_id;
-    let theirs = storage.revoke_user(&APP, None, user).await.unwrap();
+    let theirs = storage.revoke_user(&APP, None, user, at(0)).await.unwrap();
     assert_eq!(theirs.len(), usize::from(there));
     assert_eq!(storage.sweep(at(10), 10).await.unwrap(), 0);
 }

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 
 use sqlx::mysql::MySqlRow;
-use sqlx::{Error, Row as _, query};
+use sqlx::{Error, MySql, Row as _, Transaction, query};
 
 use super::asked::{Asked, asked};
-use super::database::{Bound, Database, overtaken};
+use super::database::{Bound, Database, Steps, Together, overtaken};
 use crate::json::JsonObject;
 use crate::rotation::Rotation;
 use crate::session::{Session, SessionData};
@@ -214,8 +214,49 @@ async fn read(
     database.rows(Access::Read, || asked.bind(many)).await
 }
 
+/// Locks those of `asked` that `hold` finds, and then has `write` write them, all in one transaction. Answers for each number up to
+/// `most` whether it was one of them.
+pub(super) async fn hold_and_write(
+    database: &Database,
+    asked: &[Asked],
+    (hold, write): (&'static str, &'static str),
+    most: usize,
+) -> Result<Vec<bool>, Failed> {
+    let work = Together(HoldAndWrite { asked, hold, write });
+    let written = database.run(Access::Write, &work).await?;
+    let numbers = (1..).take(most);
+    Ok(numbers.map(|number| written.contains(&number)).collect())
+}
+
+struct HoldAndWrite<'a> {
+    asked: &'a [Asked],
+    hold: &'static str,
+    write: &'static str,
+}
+
+impl Steps for HoldAndWrite<'_> {
+    type Outcome = BTreeSet<i64>;
+
+    async fn steps(
+        &self,
+        transaction: &mut Transaction<'_, MySql>,
+    ) -> Result<BTreeSet<i64>, Error> {
+        let mut all = BTreeSet::new();
+        for asked in self.asked {
+            let held = asked.bind(self.hold).fetch_all(&mut **transaction).await?;
+            let mut held = numbers(&held)?;
+            if !held.is_empty() {
+                let written = asked.bind(self.write).execute(&mut **transaction).await?;
+                all_of(written.rows_affected(), &held)?;
+            }
+            all.append(&mut held);
+        }
+        Ok(all)
+    }
+}
+
 /// The first column of each row.
-pub(super) fn numbers(rows: &[MySqlRow]) -> Result<BTreeSet<i64>, Error> {
+fn numbers(rows: &[MySqlRow]) -> Result<BTreeSet<i64>, Error> {
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 

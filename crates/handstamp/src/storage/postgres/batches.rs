@@ -252,6 +252,63 @@ pub(super) const WRITE_DATA: &str = "WITH held AS (
          RETURNING held.number, s.data_version)
      SELECT held.number, written.data_version FROM held LEFT JOIN written ON written.number = held.number";
 
+/// A JWT payload that is to be written.
+pub(super) struct NewPayload {
+    pub(super) payload: JsonObject,
+    pub(super) now: UnixMillis,
+}
+
+pub(super) struct WritePayload(pub(super) Database);
+
+impl Statement for WritePayload {
+    type Work = NewPayload;
+    /// Whether there was a session that is alive.
+    type Outcome = bool;
+    const ONE_PER_SESSION: bool = true;
+
+    fn bytes(work: &NewPayload) -> usize {
+        work.payload.as_str().len()
+    }
+
+    async fn run(&self, batch: &[(Place, NewPayload)]) -> Result<Vec<bool>, Failed> {
+        let written = self.0.rows(Access::Write, || {
+            about(WRITE_PAYLOAD, batch)
+                .bind(each(batch, |work| work.payload.as_str()))
+                .bind(each(batch, |work| work.now.as_millis()))
+        });
+        let written = rows::in_order(&written.await?, batch.len(), |_| Ok(()))?;
+        Ok(written.iter().map(Option::is_some).collect())
+    }
+}
+
+pub(super) const WRITE_PAYLOAD: &str =
+    "UPDATE handstamp_sessions AS s SET jwt_payload = asked.payload
+     FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::bigint[])
+     WITH ORDINALITY AS asked (app, tenant, handle, payload, now, number)
+     WHERE s.app = asked.app AND s.tenant = asked.tenant AND s.handle = asked.handle
+         AND s.expires_at > asked.now
+     RETURNING asked.number";
+
+pub(super) struct Revoke(pub(super) Database);
+
+impl Statement for Revoke {
+    type Work = ();
+    /// Whether it was there.
+    type Outcome = bool;
+    const ONE_PER_SESSION: bool = true;
+
+    async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<bool>, Failed> {
+        let revoked = self.0.rows(Access::Write, || about(REVOKE, batch));
+        let revoked = rows::in_order(&revoked.await?, batch.len(), |_| Ok(()))?;
+        Ok(revoked.iter().map(Option::is_some).collect())
+    }
+}
+
+pub(super) const REVOKE: &str = "DELETE FROM handstamp_sessions AS s
+     USING unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS asked (app, tenant, handle, number)
+     WHERE s.app = asked.app AND s.tenant = asked.tenant AND s.handle = asked.handle
+     RETURNING asked.number";
+
 pub(super) struct ReadSession(pub(super) Database);
 
 impl Statement for ReadSession {

@@ -3,80 +3,27 @@
 use sqlx::query;
 
 use super::database::Database;
-use super::uuids::Id;
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
-use crate::json::JsonObject;
 use crate::storage::StorageError;
 use crate::storage::pool::{Access, told};
 use crate::storage::rows;
 
 pub(super) type Answer<T> = Result<T, StorageError>;
 
-pub(super) async fn write_jwt_payload(
-    database: &Database,
-    app: &AppId,
-    handle: &SessionHandle,
-    payload: &JsonObject,
-    now: UnixMillis,
-) -> Answer<bool> {
-    let written = database.rows(Access::Write, || {
-        query(WRITE_JWT_PAYLOAD)
-            .bind(app.as_str())
-            .bind(handle.tenant().as_str())
-            .bind(Id(handle.id()))
-            .bind(now.as_millis())
-            .bind(payload.as_str())
-    });
-    Ok(!written.await.map_err(told)?.is_empty())
-}
-
-pub(super) const WRITE_JWT_PAYLOAD: &str = "UPDATE handstamp_sessions SET jwt_payload = $5
-     WHERE app = $1 AND tenant = $2 AND handle = $3 AND expires_at > $4
-     RETURNING 1";
-
-pub(super) async fn revoke(
-    database: &Database,
-    app: &AppId,
-    handles: &[SessionHandle],
-) -> Answer<Vec<SessionHandle>> {
-    // As batches do, so that nobody waits in a circle.
-    let mut handles: Vec<_> = handles.iter().collect();
-    handles.sort_unstable();
-    handles.dedup();
-    let apps = vec![app.as_str(); handles.len()];
-    let tenants: Vec<&str> = handles
-        .iter()
-        .map(|handle| handle.tenant().as_str())
-        .collect();
-    let ids: Vec<Id> = handles.iter().map(|handle| Id(handle.id())).collect();
-    let revoked = database.rows(Access::Write, || {
-        query(REVOKE).bind(&apps).bind(&tenants).bind(&ids)
-    });
-    revoked
-        .await
-        .map_err(told)?
-        .iter()
-        .map(rows::handle)
-        .collect()
-}
-
-pub(super) const REVOKE: &str = "DELETE FROM handstamp_sessions AS s
-     USING unnest($1::text[], $2::text[], $3::uuid[]) AS asked (app, tenant, handle)
-     WHERE s.app = asked.app AND s.tenant = asked.tenant AND s.handle = asked.handle
-     RETURNING s.tenant, s.handle";
-
 pub(super) async fn revoke_user(
     database: &Database,
     app: &AppId,
     tenant: Option<&TenantId>,
     user: &UserId,
+    now: UnixMillis,
 ) -> Answer<Vec<SessionHandle>> {
     let revoked = database.rows(Access::Write, || {
         query(REVOKE_USER)
             .bind(app.as_str())
             .bind(user.as_str())
             .bind(tenant.map(TenantId::as_str))
+            .bind(now.as_millis())
     });
     revoked
         .await
@@ -96,10 +43,12 @@ pub(super) const REVOKE_USER: &str = "WITH theirs AS MATERIALIZED (
          JOIN handstamp_sessions AS s
              ON s.app = theirs.app AND s.tenant = theirs.tenant AND s.handle = theirs.handle
          ORDER BY s.app, s.tenant, s.handle
-         FOR UPDATE OF s)
-     DELETE FROM handstamp_sessions AS s USING held
-     WHERE s.app = held.app AND s.tenant = held.tenant AND s.handle = held.handle
-     RETURNING s.tenant, s.handle";
+         FOR UPDATE OF s),
+     gone AS (
+         DELETE FROM handstamp_sessions AS s USING held
+         WHERE s.app = held.app AND s.tenant = held.tenant AND s.handle = held.handle
+         RETURNING s.tenant, s.handle, s.expires_at)
+     SELECT tenant, handle FROM gone WHERE expires_at > $4";
 
 pub(super) async fn handles_of_user(
     database: &Database,
