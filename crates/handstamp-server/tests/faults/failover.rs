@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use testbed::handstamp::Handstamp;
-use testbed::postgres::{Postgres, Stop};
-use testbed::wait;
+use testbed::postgres::Postgres;
+use testbed::{Stop, wait};
 
 use crate::crew::{Board, Crew};
 use crate::town::{CLIENTS, end, see_hello, see_trouble, serve};
@@ -39,8 +39,9 @@ impl Pair {
     }
 
     fn finish(self) {
-        let secrets = self.crew.finish(&self.board);
-        end(self.servers, &self.primary, &secrets);
+        let mut secrets = self.crew.finish(&self.board);
+        secrets.push(self.primary.password().to_owned());
+        end(self.servers, &secrets);
     }
 }
 
