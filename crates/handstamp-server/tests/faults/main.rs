@@ -14,6 +14,7 @@ mod client;
 mod crew;
 mod database;
 mod failover;
+mod keys;
 mod limits;
 mod outages;
 mod random;
@@ -73,12 +74,12 @@ fn trial(name: String, ignored: bool, test: impl FnOnce() + Send + 'static) -> T
 
 fn on_each() -> Vec<Named<fn(Kind)>> {
     tests![
+        keys::keys_follow_each_other_under_load,
         limits::connections_run_out,
         limits::the_pool_runs_out,
         limits::the_database_is_read_only_for_a_while,
         outages::the_database_is_killed,
         outages::the_database_stops_at_once,
-        servers::keys_follow_each_other_under_load,
         servers::a_server_is_killed_and_the_others_go_on,
         wires::acknowledged_rotations_are_lost_on_the_way,
         wires::connections_are_cut_after_the_write,
