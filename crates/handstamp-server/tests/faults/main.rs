@@ -92,5 +92,6 @@ fn on_postgres() -> Vec<Named<fn()>> {
     tests![
         failover::a_standby_takes_over_from_a_killed_primary,
         failover::a_primary_that_takes_no_writes_any_more_is_left,
+        failover::writes_wait_while_the_standby_is_away,
     ]
 }
