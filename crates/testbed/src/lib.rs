@@ -9,6 +9,7 @@ pub mod handstamp;
 pub mod http;
 pub mod mariadb;
 mod own;
+pub mod plans;
 pub mod postgres;
 pub mod proxy;
 mod server;

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::account::Account;
 use crate::client::{Client, run_once};
 use crate::own::{free_port, random_word};
+use crate::plans::{self, Plan};
 use crate::server::{Server, Stop};
 
 /// A server.
@@ -97,6 +98,34 @@ impl MariaDb {
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// From now on the plan of each statement is logged, of connections that are made from now on.
+    ///
+    /// # Errors
+    /// When it cannot be told to.
+    pub fn explain(&self) -> Result<()> {
+        let log = self.slow_log();
+        self.sql(&format!(
+            "SET GLOBAL slow_query_log_file = '{}', GLOBAL long_query_time = 0,
+                 GLOBAL log_slow_verbosity = 'query_plan,explain', GLOBAL slow_query_log = 1",
+            log.display()
+        ))
+        .map(drop)
+    }
+
+    /// The plans of what was run since [`Self::explain`].
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn plans(&self) -> Result<Vec<Plan>> {
+        self.sql("FLUSH SLOW LOGS")?;
+        let log = fs::read(self.slow_log()).context("no log of statements")?;
+        Ok(plans::of_mariadb(&String::from_utf8_lossy(&log)))
+    }
+
+    fn slow_log(&self) -> PathBuf {
+        self.folder.path().join("slow.log")
     }
 
     /// Starts it again after [`Self::stop`], where it was.

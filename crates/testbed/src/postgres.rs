@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::account::Account;
 use crate::client::{Client, run_once};
 use crate::own::{free_port, random_word};
+use crate::plans::{self, Plan};
 use crate::server::{Server, Stop};
 use crate::wait;
 
@@ -127,6 +128,25 @@ impl Postgres {
     #[must_use]
     pub fn log(&self) -> String {
         self.server.log()
+    }
+
+    /// How to reach it so that the plan of each statement is logged.
+    #[must_use]
+    pub fn explained_url(&self) -> String {
+        let settings = [
+            "session_preload_libraries=auto_explain",
+            "auto_explain.log_min_duration=0",
+            "auto_explain.log_format=json",
+        ];
+        let settings = settings.map(|setting| format!("-c {setting}"));
+        let settings = settings.join(" ").replace('=', "%3D").replace(' ', "%20");
+        format!("{}?options={settings}", self.url())
+    }
+
+    /// The plans of what was run by way of [`Self::explained_url`].
+    #[must_use]
+    pub fn plans(&self) -> Vec<Plan> {
+        plans::of_postgres(&self.log())
     }
 
     /// Starts it again after [`Self::stop`], where it was.
