@@ -101,15 +101,15 @@ fn node(plan: &Value, depth: usize, nodes: &mut Vec<Node>) {
 pub(crate) fn of_mariadb(log: &str) -> Vec<Plan> {
     let mut plans = Vec::new();
     let (mut nodes, mut statement) = (Vec::new(), Vec::new());
-    for line in log.lines().chain(["# "]) {
-        if let Some(told) = line.strip_prefix("# ") {
+    for line in log.lines().chain(["#"]) {
+        if let Some(told) = line.strip_prefix('#') {
             let text = without_values(&statement.join(" "));
             if !text.is_empty() {
                 let (statement, nodes) = (text, std::mem::take(&mut nodes));
                 plans.push(Plan { statement, nodes });
             }
             statement.clear();
-            nodes.extend(told.strip_prefix("explain: ").and_then(row));
+            nodes.extend(told.strip_prefix(" explain: ").and_then(row));
         } else if !(line.starts_with("SET timestamp=") || line.starts_with("use ")) {
             statement.push(line.trim_end_matches(';'));
         }
@@ -126,6 +126,7 @@ fn row(told: &str) -> Option<Node> {
     // The first row is the head.
     let what = match (how, cell(0)? == "id") {
         (_, true) => return None,
+        _ if cell(1) == Some("INSERT") => "insert",
         (Some(how), _) => how,
         // Nothing was there, or there is no table.
         (None, _) => cells.last()?,
@@ -135,7 +136,8 @@ fn row(told: &str) -> Option<Node> {
         what: what.to_owned(),
         table: table.map(ToOwned::to_owned),
         index: cell(5).map(ToOwned::to_owned),
-        is_scan: matches!(how, Some("ALL" | "index")),
+        // Where rows are put, nothing is read.
+        is_scan: matches!(how, Some("ALL" | "index")) && cell(1) != Some("INSERT"),
     })
 }
 

@@ -144,9 +144,17 @@ impl Postgres {
     }
 
     /// The plans of what was run by way of [`Self::explained_url`].
-    #[must_use]
-    pub fn plans(&self) -> Vec<Plan> {
-        plans::of_postgres(&self.log())
+    ///
+    /// # Errors
+    /// When the log does not come.
+    pub fn plans(&self) -> Result<Vec<Plan>> {
+        const END: &str = "this is the end of the plans";
+        self.sql(&format!("DO $$ BEGIN RAISE LOG '{END}'; END $$"))?;
+        let log = wait::until("the log of the plans", || {
+            let log = self.log();
+            Ok(log.contains(END).then_some(log))
+        })?;
+        Ok(plans::of_postgres(&log))
     }
 
     /// Starts it again after [`Self::stop`], where it was.

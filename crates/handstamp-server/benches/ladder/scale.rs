@@ -13,11 +13,14 @@ use tokio::task::JoinSet;
 use crate::client::{DATA, PAYLOAD};
 use crate::load::{Measured, Timings, stored_session};
 use crate::meter::Stopwatch;
+use crate::plans;
 use crate::postgres::{CLIENTS, renewal};
 use crate::report::{Report, millis};
 
 const FEW: u32 = 10_000;
 const AT_ONCE: u32 = 250_000;
+/// The handles that are the default. Plans do not depend on them.
+const PLANNED: &str = "7";
 
 pub(crate) async fn measure(
     report: &mut Report,
@@ -35,7 +38,7 @@ pub(crate) async fn measure(
     report.line("");
     report.line("| handles | sessions | insert | refresh | get data | revoke | sequential scans |");
     report.line("|---|---|---|---|---|---|---|");
-    let mut sizes = Vec::new();
+    let (mut sizes, mut plans) = (Vec::new(), Vec::new());
     for version in ["7", "4"] {
         let url = format!("{}?schema=version_{version}", postgres.url());
         let storage = PostgresStorage::connect(&url, &PostgresOptions::default()).await?;
@@ -66,6 +69,10 @@ pub(crate) async fn measure(
         }
         sizes.push((version, size(postgres, version)?));
         storage.close().await;
+        if version == PLANNED {
+            let handles = sample(postgres, version, sessions)?;
+            plans = plans::made(postgres, &format!("version_{version}"), &handles).await?;
+        }
         postgres.sql(&format!("DROP SCHEMA version_{version} CASCADE"))?;
     }
     report.line("");
@@ -74,6 +81,17 @@ pub(crate) async fn measure(
     for (version, size) in sizes {
         report.line(&format!("| v{version} | {} |", size.join(" | ")));
     }
+    report.line("");
+    report.line(&format!(
+        "The plan of each statement on the table of {sessions} sessions, as PostgreSQL makes it by itself: without what our"
+    ));
+    report.line("connections say to its planner.");
+    report.line("");
+    report.line("```text");
+    for plan in plans {
+        report.line(&plan.to_string());
+    }
+    report.line("```");
     Ok(())
 }
 

@@ -15,16 +15,21 @@ mod coalescing;
 mod earlier;
 #[path = "../server/engines.rs"]
 mod engines;
+#[path = "../server/explained.rs"]
+mod explained;
 mod failures;
 mod fixture;
 #[path = "../server/migrations.rs"]
 mod migrations;
 #[path = "../server/outages.rs"]
 mod outages;
+mod planner;
 mod plans;
 mod schema;
 #[path = "../server/sessions.rs"]
 mod sessions;
+#[path = "../server/steps.rs"]
+mod steps;
 #[path = "../server/sweeps.rs"]
 mod sweeps;
 
@@ -68,10 +73,15 @@ fn main() -> ExitCode {
         let run = move || fixture::run(&server?, test);
         trials.push(Trial::test(name, run));
     }
-    let trials = trials
+    let mut trials: Vec<_> = trials
         .into_iter()
         .map(|trial| trial.with_ignored_flag(ignored))
         .collect();
+    // It starts a server of its own.
+    let ignored = !(testbed::mariadb::is_there() || must);
+    let run = planner::no_statement_reads_all_sessions;
+    let explained = Trial::test("explained::no_statement_reads_all_sessions", run);
+    trials.push(explained.with_ignored_flag(ignored));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
