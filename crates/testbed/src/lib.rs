@@ -4,10 +4,16 @@
 //! Everything is at a free port of the machine's own address, is ended with its owner, by its own id, and leaves nothing behind.
 
 mod account;
+mod client;
 pub mod handstamp;
 pub mod http;
 pub mod mariadb;
 mod own;
+pub mod plans;
 pub mod postgres;
 pub mod proxy;
+mod server;
 pub mod wait;
+
+pub use client::Client;
+pub use server::Stop;

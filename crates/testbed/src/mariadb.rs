@@ -1,23 +1,29 @@
-//! A MariaDB server in a temporary folder, gone with its owner.
+//! MariaDB servers in temporary folders: started, killed, started again; gone with their owner.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
 use crate::account::Account;
+use crate::client::{Client, run_once};
 use crate::own::{free_port, random_word};
+use crate::plans::{self, Plan};
+use crate::server::{Server, Stop};
 
-/// A server that runs. It shares the terminal's signals, so that it ends with an interrupted run, too.
+/// A server.
 #[derive(Debug)]
 pub struct MariaDb {
-    process: Child,
+    server: Server,
+    programs: Programs,
+    account: Account,
+    password: String,
+    port: u16,
     url: String,
     // Removed when the server has ended.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl MariaDb {
@@ -33,66 +39,169 @@ impl MariaDb {
             .tempdir()
             .context("no temporary folder")?;
         account.own(folder.path())?;
-        let password = random_word()?;
-        let init = folder.path().join("init.sql");
-        fs::write(&init, accounts(&password))?;
-        account.own(&init)?;
-
-        let data = option("--datadir", &folder.path().join("data"));
-        let mut install = account.command(&programs.install, folder.path());
-        install
-            .args(["--no-defaults", "--auth-root-authentication-method=normal"])
-            .args(["--skip-name-resolve", "--skip-test-db"])
-            .arg(&data)
-            .stdout(Stdio::null());
-        let made = install.status().context("cannot run mariadb-install-db")?;
-        ensure!(made.success(), "mariadb-install-db failed");
-
-        let port = free_port()?;
-        let mut mariadbd = account.command(&programs.server, folder.path());
-        mariadbd
-            .args(["--no-defaults", "--skip-name-resolve"])
-            .arg(&data)
-            .arg(option("--init-file", &init))
-            .arg(option("--socket", &folder.path().join("socket")))
-            .arg(option("--pid-file", &folder.path().join("pid")))
-            .args(["--bind-address=127.0.0.1", &format!("--port={port}")])
-            // Nothing here has to outlive the machine.
-            .args([
-                "--innodb-flush-log-at-trx-commit=0",
-                "--max-connections=300",
-            ])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut process = mariadbd.spawn().context("cannot start MariaDB")?;
-        let log = process.stderr.take().context("no log of MariaDB")?;
-        // Made before it is known to be ready, so that it ends in any case.
-        let server = Self {
-            process,
-            url: format!("mysql://handstamp:{password}@127.0.0.1:{port}/handstamp"),
-            _folder: folder,
+        let (password, port) = (random_word()?, free_port()?);
+        let url = format!("mysql://handstamp:{password}@127.0.0.1:{port}/handstamp");
+        let mut server = Self {
+            server: Server::default(),
+            programs,
+            account,
+            password,
+            port,
+            url,
+            folder,
         };
-        wait_until_ready(BufReader::new(log))?;
+        server.install()?;
+        let init = server.folder.path().join("init.sql");
+        fs::write(&init, accounts(&server.password))?;
+        server.account.own(&init)?;
+        server.run(&[option("--init-file", &init)])?;
         Ok(server)
     }
 
-    /// How to reach it.
+    fn install(&self) -> Result<()> {
+        let mut install = self.program(&self.programs.install);
+        install
+            .args(["--no-defaults", "--auth-root-authentication-method=normal"])
+            .args(["--skip-name-resolve", "--skip-test-db"])
+            .arg(self.data())
+            .stdout(Stdio::null());
+        let made = install.status().context("cannot run mariadb-install-db")?;
+        ensure!(made.success(), "mariadb-install-db failed");
+        Ok(())
+    }
+
+    fn data(&self) -> String {
+        option("--datadir", &self.folder.path().join("data"))
+    }
+
+    fn program(&self, program: &Path) -> Command {
+        let folder = self.folder.path();
+        let mut command = self.account.command(program, folder);
+        // Two that are made at once have temporary tables of the same names.
+        command.env("TMPDIR", folder);
+        command
+    }
+
+    /// How to reach it, as somebody who may do everything.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The user and the password, as they stand in an address.
+    #[must_use]
+    pub fn login(&self) -> String {
+        format!("handstamp:{}", self.password)
+    }
+
+    /// The host and the port, as they stand in an address.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// From now on the plan of each statement is logged, of connections that are made from now on.
+    ///
+    /// # Errors
+    /// When it cannot be told to.
+    pub fn explain(&self) -> Result<()> {
+        let log = self.slow_log();
+        self.sql(&format!(
+            "SET GLOBAL slow_query_log_file = '{}', GLOBAL long_query_time = 0,
+                 GLOBAL log_slow_verbosity = 'query_plan,explain', GLOBAL slow_query_log = 1",
+            log.display()
+        ))
+        .map(drop)
+    }
+
+    /// The plans of what was run since [`Self::explain`].
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn plans(&self) -> Result<Vec<Plan>> {
+        self.sql("FLUSH SLOW LOGS")?;
+        let log = fs::read(self.slow_log()).context("no log of statements")?;
+        Ok(plans::of_mariadb(&String::from_utf8_lossy(&log)))
+    }
+
+    fn slow_log(&self) -> PathBuf {
+        self.folder.path().join("slow.log")
+    }
+
+    /// Starts it again after [`Self::stop`], where it was.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.run(&[])
+    }
+
+    fn run(&mut self, more: &[String]) -> Result<()> {
+        let folder = self.folder.path();
+        let mut mariadbd = self.program(&self.programs.server);
+        mariadbd
+            .args(["--no-defaults", "--skip-name-resolve"])
+            .arg(self.data())
+            .arg(option("--socket", &folder.join("socket")))
+            .arg(option("--pid-file", &folder.join("pid")))
+            .args(["--bind-address=127.0.0.1", &format!("--port={}", self.port)])
+            // What is committed has to outlive the server, and not the machine.
+            .args([
+                "--innodb-flush-log-at-trx-commit=2",
+                "--max-connections=300",
+            ])
+            .args(more);
+        self.server.start(&mut mariadbd, "ready for connections")
+    }
+
+    /// Ends it; its data stay.
+    ///
+    /// # Errors
+    /// When it cannot be told to.
+    pub fn stop(&mut self, how: Stop) -> Result<()> {
+        if how == Stop::Immediate {
+            // As if it had crashed, but for the log of what was committed.
+            self.sql("SET GLOBAL innodb_fast_shutdown = 2")?;
+        }
+        self.server.end(match how {
+            Stop::Fast | Stop::Immediate => "-TERM",
+            Stop::Kill => "-KILL",
+        })
+    }
+
+    /// Runs SQL by itself; answers the rows, with a tabulator between their columns.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn sql(&self, sql: &str) -> Result<String> {
+        let mut mariadb = self.mariadb();
+        mariadb.arg("-e");
+        run_once(mariadb, sql)
+    }
+
+    /// A connection that stays, with what is begun on it.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn client(&self) -> Result<Client> {
+        Client::connect(self.mariadb(), "SELECT '-- end --';")
+    }
+
+    fn mariadb(&self) -> Command {
+        let mut mariadb = Command::new(&self.programs.client);
+        mariadb
+            .args(["--no-defaults", "--batch", "--skip-column-names"])
+            .args(["--unbuffered", "--host=127.0.0.1", "--user=handstamp"])
+            .args([&format!("--port={}", self.port), "--database=handstamp"])
+            .env("MYSQL_PWD", &self.password);
+        mariadb
     }
 }
 
 impl Drop for MariaDb {
     fn drop(&mut self) {
         // Asked to, it ends in order.
-        let id = self.process.id().to_string();
-        let ended = Command::new("kill").args(["-TERM", &id]).status();
-        if !ended.is_ok_and(|status| status.success()) {
-            drop(self.process.kill());
-        }
-        drop(self.process.wait());
+        drop(self.stop(Stop::Fast));
     }
 }
 
@@ -111,27 +220,12 @@ fn option(name: &str, path: &Path) -> String {
     format!("{name}={}", path.display())
 }
 
-/// Reads the log until it says so, and lets the rest of it go.
-fn wait_until_ready(mut log: BufReader<impl std::io::Read + Send + 'static>) -> Result<()> {
-    let mut told = String::new();
-    loop {
-        let begin = told.len();
-        if log.read_line(&mut told)? == 0 {
-            bail!("MariaDB ended before it was ready:\n{told}");
-        }
-        let ready = |line: &str| line.contains("ready for connections");
-        if told.get(begin..).is_some_and(ready) {
-            break;
-        }
-    }
-    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    Ok(())
-}
-
-/// The server, and what makes its data folder.
+/// The server, what makes its data folder, and what talks to it.
+#[derive(Debug)]
 struct Programs {
     server: PathBuf,
     install: PathBuf,
+    client: PathBuf,
 }
 
 /// Whether the server's programs are there.
@@ -141,11 +235,12 @@ pub fn is_there() -> bool {
 }
 
 fn find_programs() -> Option<Programs> {
-    // The second needs the third.
+    // What makes the folder needs it.
     find("my_print_defaults")?;
     Some(Programs {
         server: find("mariadbd")?,
         install: find("mariadb-install-db")?,
+        client: find("mariadb")?,
     })
 }
 

@@ -1,21 +1,18 @@
 //! PostgreSQL servers in temporary folders: started, killed, started again, followed by a standby, promoted.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
 use crate::account::Account;
+use crate::client::{Client, run_once};
 use crate::own::{free_port, random_word};
+use crate::plans::{self, Plan};
+use crate::server::{Server, Stop};
 use crate::wait;
-
-mod client;
-
-pub use client::Client;
 
 /// The folder with the newest server's programs, if there is one.
 #[must_use]
@@ -40,27 +37,15 @@ pub fn programs() -> Option<PathBuf> {
         .or_else(|| std::env::split_paths(&path).find(has_server))
 }
 
-/// How a server is asked to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// In order, and without waiting for its clients.
-    Fast,
-    /// At once: it will have to recover.
-    Immediate,
-    /// It is not asked: `kill -9`.
-    Kill,
-}
-
-/// A server. It shares the terminal's signals, so that it ends with an interrupted run, too.
+/// A server, gone with its owner.
 #[derive(Debug)]
 pub struct Postgres {
-    process: Option<Child>,
+    server: Server,
     programs: PathBuf,
     account: Account,
     password: String,
     port: u16,
     settings: Vec<String>,
-    log: Arc<Mutex<String>>,
     // Removed when the server has ended.
     folder: TempDir,
 }
@@ -96,13 +81,12 @@ impl Postgres {
             .context("no temporary folder")?;
         account.own(folder.path())?;
         Ok(Self {
-            process: None,
+            server: Server::default(),
             programs,
             account,
             password,
             port: free_port()?,
             settings: settings.iter().map(ToString::to_string).collect(),
-            log: Arc::default(),
             folder,
         })
     }
@@ -143,16 +127,40 @@ impl Postgres {
     /// The first of its processes, the parent of the others; `None` while it is stopped.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.process.as_ref().map(Child::id)
+        self.server.pid()
     }
 
     /// What it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
-        self.log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.server.log()
+    }
+
+    /// How to reach it so that the plan of each statement is logged.
+    #[must_use]
+    pub fn explained_url(&self) -> String {
+        let settings = [
+            "session_preload_libraries=auto_explain",
+            "auto_explain.log_min_duration=0",
+            "auto_explain.log_format=json",
+        ];
+        let settings = settings.map(|setting| format!("-c {setting}"));
+        let settings = settings.join(" ").replace('=', "%3D").replace(' ', "%20");
+        format!("{}?options={settings}", self.url())
+    }
+
+    /// The plans of what was run by way of [`Self::explained_url`].
+    ///
+    /// # Errors
+    /// When the log does not come.
+    pub fn plans(&self) -> Result<Vec<Plan>> {
+        const END: &str = "this is the end of the plans";
+        self.sql(&format!("DO $$ BEGIN RAISE LOG '{END}'; END $$"))?;
+        let log = wait::until("the log of the plans", || {
+            let log = self.log();
+            Ok(log.contains(END).then_some(log))
+        })?;
+        Ok(plans::of_postgres(&log))
     }
 
     /// Starts it again after [`Self::stop`], where it was.
@@ -160,7 +168,7 @@ impl Postgres {
     /// # Errors
     /// When it does not start.
     pub fn start_again(&mut self) -> Result<()> {
-        ensure!(self.process.is_none(), "PostgreSQL is running");
+        ensure!(!self.server.is_running(), "PostgreSQL is running");
         wait::until("PostgreSQL starts again", || match self.run() {
             Ok(()) => Ok(Some(())),
             // Those that served clients notice after a while that they are alone, and the memory is theirs until then.
@@ -183,19 +191,9 @@ impl Postgres {
         for setting in &self.settings {
             postgres.args(["-c", setting]);
         }
-        postgres
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut process = postgres.spawn().context("cannot start PostgreSQL")?;
-        let log = process.stderr.take().context("no log of PostgreSQL")?;
-        // Kept before it is known to be ready, so that it is ended in any case.
-        self.process = Some(process);
-        let ready = wait_until_ready(BufReader::new(log), &self.log);
-        if ready.is_err() {
-            self.stop(Stop::Kill)?;
-        }
-        ready
+        // For connections, or for read-only ones.
+        let ready = "database system is ready to accept";
+        self.server.start(&mut postgres, ready)
     }
 
     /// Ends it; its data stay.
@@ -203,22 +201,11 @@ impl Postgres {
     /// # Errors
     /// When it cannot be told to.
     pub fn stop(&mut self, how: Stop) -> Result<()> {
-        let Some(mut process) = self.process.take() else {
-            return Ok(());
-        };
-        let signal = match how {
+        self.server.end(match how {
             Stop::Fast => "-INT",
             Stop::Immediate => "-QUIT",
             Stop::Kill => "-KILL",
-        };
-        let id = process.id().to_string();
-        let told = Command::new("kill").args([signal, &id]).status();
-        if !told.is_ok_and(|status| status.success()) {
-            // It may have ended by itself; being killed it would leave others behind.
-            process.kill()?;
-        }
-        process.wait()?;
-        Ok(())
+        })
     }
 
     /// Runs SQL by itself; answers the rows, with `|` between their columns.
@@ -226,11 +213,9 @@ impl Postgres {
     /// # Errors
     /// When it fails.
     pub fn sql(&self, sql: &str) -> Result<String> {
-        let mut psql = client::command(self);
-        let output = psql.args(["-c", sql]).output().context("cannot run psql")?;
-        let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{sql}: {told}");
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+        let mut psql = self.psql();
+        psql.arg("-c");
+        run_once(psql, sql)
     }
 
     /// A connection that stays, with what is begun on it.
@@ -238,7 +223,15 @@ impl Postgres {
     /// # Errors
     /// When it cannot be made.
     pub fn client(&self) -> Result<Client> {
-        Client::connect(self)
+        Client::connect(self.psql(), "\\echo -- end --")
+    }
+
+    fn psql(&self) -> Command {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1"])
+            .args(["-U", "postgres", "-p", &self.port.to_string()])
+            .env("PGPASSWORD", &self.password);
+        psql
     }
 
     /// Starts a copy that follows this server, and makes each commit wait until the copy has it as well.
@@ -289,37 +282,6 @@ impl Drop for Postgres {
     }
 }
 
-/// Reads the log until it says so, and keeps the rest of it.
-fn wait_until_ready(
-    mut log: BufReader<impl std::io::Read + Send + 'static>,
-    kept: &Arc<Mutex<String>>,
-) -> Result<()> {
-    let mut told = String::new();
-    loop {
-        let begin = told.len();
-        if log.read_line(&mut told)? == 0 {
-            bail!("PostgreSQL ended before it was ready:\n{told}");
-        }
-        // For connections, or for read-only ones.
-        let ready = |line: &str| line.contains("database system is ready to accept");
-        if told.get(begin..).is_some_and(ready) {
-            break;
-        }
-    }
-    let kept = Arc::clone(kept);
-    std::thread::spawn(move || {
-        loop {
-            if let Ok(mut kept) = kept.lock() {
-                kept.push_str(&std::mem::take(&mut told));
-            }
-            if !log.read_line(&mut told).is_ok_and(|read| read > 0) {
-                break;
-            }
-        }
-    });
-    Ok(())
-}
-
 fn succeed(command: &mut Command) -> Result<()> {
     let output = command.stdin(Stdio::null()).output();
     let output =
@@ -329,5 +291,5 @@ fn succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// A port that nobody had a moment ago.
+/// What the standby is called, so that commits can wait for it.
 const STANDBY: &str = "standby";

@@ -1,8 +1,9 @@
-//! A way to a server that can be slowed down, held up and cut.
+//! A way to a server that can be slowed down, held up, cut and taken away.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -29,6 +30,7 @@ pub enum Way {
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
+    listening: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -42,7 +44,9 @@ struct Shared {
 struct State {
     way: Way,
     answers: u32,
-    ended: bool,
+    away: bool,
+    /// Both ends of each connection, for going away.
+    ends: Vec<TcpStream>,
 }
 
 impl Proxy {
@@ -57,24 +61,24 @@ impl Proxy {
             state: Mutex::new(State {
                 way: Way::Open,
                 answers: 0,
-                ended: false,
+                away: false,
+                ends: Vec::new(),
             }),
             changed: Condvar::new(),
         });
-        let proxy = Self {
+        Ok(Self {
             address: listener.local_addr()?,
-            shared: Arc::clone(&shared),
-        };
-        std::thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                if shared.state().ended {
-                    break;
-                }
-                // Who cannot be passed on is hung up on.
-                drop(pass(client, &shared));
-            }
-        });
-        Ok(proxy)
+            listening: Some(listen(listener, Arc::clone(&shared))),
+            shared,
+        })
+    }
+
+    /// To the server that a database's address names.
+    ///
+    /// # Errors
+    /// When there is no port for it.
+    pub fn to_url(url: &str) -> Result<Self> {
+        Self::to(host_and_port(url))
     }
 
     /// The host and the port.
@@ -83,20 +87,74 @@ impl Proxy {
         self.address.to_string()
     }
 
+    /// The same address of a database, but through here.
+    #[must_use]
+    pub fn url(&self, url: &str) -> String {
+        url.replace(host_and_port(url), &self.address())
+    }
+
     /// From now on.
     pub fn set(&self, way: Way) {
         self.shared.state().way = way;
         self.shared.changed.notify_all();
     }
+
+    /// Closes everything; who comes is refused.
+    pub fn go_away(&mut self) {
+        let Some(listening) = self.listening.take() else {
+            return;
+        };
+        self.shared.state().away = true;
+        // Wakes the one that listens, and what it listened at goes with it.
+        drop(TcpStream::connect(self.address));
+        drop(listening.join());
+        for end in std::mem::take(&mut self.shared.state().ends) {
+            drop(end.shutdown(Shutdown::Both));
+        }
+    }
+
+    /// Is there again, at the same port.
+    ///
+    /// # Errors
+    /// When somebody else has it by now.
+    pub fn come_back(&mut self) -> Result<()> {
+        self.go_away();
+        let listener = wait::until("the port is free", || {
+            Ok(TcpListener::bind(self.address).ok())
+        })?;
+        self.shared.state().away = false;
+        self.listening = Some(listen(listener, Arc::clone(&self.shared)));
+        Ok(())
+    }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.state().ended = true;
+        // What is held up goes on, and ends.
         self.set(Way::Cut);
-        // Wakes the one that listens.
-        drop(TcpStream::connect(self.address));
+        self.go_away();
     }
+}
+
+fn listen(listener: TcpListener, shared: Arc<Shared>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            if shared.state().away {
+                break;
+            }
+            // Who cannot be passed on is hung up on.
+            drop(pass(client, &shared));
+        }
+    })
+}
+
+/// The server and its port, as they stand in a database's address.
+#[must_use]
+pub fn host_and_port(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let place = rest.get(..end).unwrap_or(rest);
+    place.rsplit_once('@').map_or(place, |(_, place)| place)
 }
 
 impl Shared {
@@ -130,6 +188,10 @@ fn pass(client: TcpStream, shared: &Arc<Shared>) -> Result<()> {
     let server = TcpStream::connect(&shared.server)?;
     for stream in [&client, &server] {
         stream.set_nodelay(true)?;
+        let mut state = shared.state();
+        // Those that were closed go.
+        state.ends.retain(|end| end.peer_addr().is_ok());
+        state.ends.push(stream.try_clone()?);
     }
     let questions = (client.try_clone()?, server.try_clone()?);
     std::thread::spawn(move || copy(questions.0, questions.1, || true));

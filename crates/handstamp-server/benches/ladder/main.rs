@@ -7,6 +7,7 @@ mod client;
 mod limits;
 mod load;
 mod meter;
+mod plans;
 mod postgres;
 mod report;
 mod scale;

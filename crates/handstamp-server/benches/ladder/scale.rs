@@ -14,12 +14,15 @@ use testbed::postgres::Postgres;
 use crate::client::{DATA, PAYLOAD};
 use crate::load::{Measured, Timings, stored_session};
 use crate::meter::{self, Stopwatch};
+use crate::plans;
 use crate::postgres::rounds::{ROUNDS, Rounds, median};
 use crate::postgres::{CLIENTS, renewal, together};
 use crate::report::{Report, micros};
 
 const FEW: u32 = 10_000;
 const AT_ONCE: u32 = 250_000;
+/// The handles that are the default. Plans do not depend on them.
+const PLANNED: &str = "v7";
 
 /// A table that was filled, and what was measured on it.
 struct Filled {
@@ -54,7 +57,7 @@ pub(crate) async fn measure(
     report
         .line("| | handles | sessions | | processor time of the database | pages | bytes logged |");
     report.line("|---|---|---|---|---|---|---|");
-    let mut sizes = Vec::new();
+    let (mut sizes, mut plans) = (Vec::new(), Vec::new());
     let mut lines = STEPS.map(|_| Vec::new());
     for version in ["v7", "v4"] {
         let mut tables = Vec::new();
@@ -81,6 +84,10 @@ pub(crate) async fn measure(
             table.storage.close().await;
             if table.sessions != FEW {
                 sizes.push((version, size(postgres, &table.schema)?));
+                if version == PLANNED {
+                    let handles = sample(postgres, &table.schema, table.sessions)?;
+                    plans = plans::made(postgres, &table.schema, &handles).await?;
+                }
             }
             postgres.sql(&format!("DROP SCHEMA {} CASCADE", table.schema))?;
         }
@@ -94,6 +101,17 @@ pub(crate) async fn measure(
     for (version, size) in sizes {
         report.line(&format!("| {version} | {} |", size.join(" | ")));
     }
+    report.line("");
+    report.line(&format!(
+        "The plan of each statement on the table of {sessions} sessions, as PostgreSQL makes it by itself: without what our"
+    ));
+    report.line("connections say to its planner.");
+    report.line("");
+    report.line("```text");
+    for plan in plans {
+        report.line(&plan.to_string());
+    }
+    report.line("```");
     Ok(())
 }
 

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use testbed::handstamp::Handstamp;
-use testbed::postgres::{Postgres, Stop};
-use testbed::wait;
+use testbed::postgres::Postgres;
+use testbed::{Stop, wait};
 
 use crate::crew::{Board, Crew};
-use crate::town::{CLIENTS, end, see_hello, see_trouble, serve};
+use crate::town::{CLIENTS, end, hello, see_hello, see_trouble, serve};
 
 struct Pair {
     primary: Postgres,
@@ -39,8 +39,9 @@ impl Pair {
     }
 
     fn finish(self) {
-        let secrets = self.crew.finish(&self.board);
-        end(self.servers, &self.primary, &secrets);
+        let mut secrets = self.crew.finish(&self.board);
+        secrets.push(self.primary.password().to_owned());
+        end(self.servers, &secrets);
     }
 }
 
@@ -100,5 +101,39 @@ pub(crate) fn a_primary_that_takes_no_writes_any_more_is_left() {
     // It is there to the end, and nobody has asked it for anything since.
     let sessions = "SELECT count(*) FROM handstamp_sessions";
     assert_ne!(pair.primary.sql(sessions).unwrap(), "0");
+    pair.finish();
+}
+
+/// What is to be on both is not acknowledged while one is away: writes wait, and callers are told so.
+pub(crate) fn writes_wait_while_the_standby_is_away() {
+    let mut pair = Pair::start();
+    let (board, servers) = (&pair.board, addresses(&pair.servers));
+    for how in [Stop::Fast, Stop::Kill] {
+        pair.crew.work(board, || {
+            board.see_answers(200);
+            pair.standby.stop(how).unwrap();
+            board.see_failures(24);
+            // It can still be read, and so can access tokens.
+            for server in &servers {
+                assert_eq!(hello(*server).status, 200);
+            }
+            pair.standby.start_again().unwrap();
+            board.see_answers(300);
+        });
+        pair.crew.audit(board);
+    }
+    // The primary has writes that the standby has not, and nobody was told of them.
+    pair.crew.work(board, || {
+        board.see_answers(100);
+        pair.standby.stop(Stop::Fast).unwrap();
+        board.see_failures(24);
+        pair.primary.stop(Stop::Kill).unwrap();
+        pair.standby.start_again().unwrap();
+        pair.standby.promote().unwrap();
+        for server in &servers {
+            see_hello(*server);
+        }
+        board.see_answers(300);
+    });
     pair.finish();
 }

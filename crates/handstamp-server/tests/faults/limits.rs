@@ -1,38 +1,24 @@
 //! A database that takes no more connections, no more statements, or no writes.
 
-use testbed::postgres::Postgres;
 use testbed::wait;
 
+use crate::database::{Database, Kind};
 use crate::town::{Town, hello, see_hello, see_trouble};
 
 /// Of the eight that the server may have, it gets two.
-pub(crate) fn connections_run_out() {
-    let postgres = Postgres::start(&[]).unwrap();
-    let role = "CREATE ROLE crowd LOGIN PASSWORD 'canary'; GRANT ALL ON SCHEMA public TO crowd";
-    postgres.sql(role).unwrap();
-    let url = postgres.url().replace(&postgres.login(), "crowd:canary");
-    let mut town = Town::on(postgres, &url, &[]);
-    let (board, postgres, server) = (&town.board, &town.postgres, town.server.address());
+pub(crate) fn connections_run_out(kind: Kind) {
+    let mut town = Town::new(kind, &[]);
+    let (board, database, server) = (&town.board, &town.database, town.server.address());
     town.crew.work(board, || {
-        postgres.sql("ALTER ROLE crowd CONNECTION LIMIT 2").unwrap();
-        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                   WHERE usename = 'crowd'";
-        postgres.sql(end).unwrap();
-        let refused = || {
-            Ok(postgres
-                .log()
-                .contains("too many connections for role")
-                .then_some(()))
-        };
+        database.leave_two_connections();
+        let refused = || Ok(database.has_refused_connections().then_some(()));
         wait::until("the server wants more", refused).unwrap();
         // Two are enough to go on with: whoever gets no other waits for one of them.
         board.see_answers(20);
         let before = board.failures();
         board.see_answers(100);
         assert_eq!(board.failures(), before, "{}", town.server.log());
-        postgres
-            .sql("ALTER ROLE crowd CONNECTION LIMIT -1")
-            .unwrap();
+        database.leave_all_connections();
         see_hello(server);
         board.see_answers(100);
     });
@@ -40,55 +26,48 @@ pub(crate) fn connections_run_out() {
 }
 
 /// Somebody holds a lock that all writes wait for, for longer than the server does.
-pub(crate) fn the_pool_runs_out() {
-    let mut town = Town::new(&[("POSTGRESQL_CONNECTION_POOL_SIZE", "1")]);
-    let (board, postgres, server) = (&town.board, &town.postgres, town.server.address());
+pub(crate) fn the_pool_runs_out(kind: Kind) {
+    let mut town = Town::new(kind, &[("DATABASE_POOL_SIZE", "1")]);
+    let (board, database, server) = (&town.board, &town.database, town.server.address());
     town.crew.work(board, || {
-        let mut other = postgres.client().unwrap();
-        other
-            .run("BEGIN; LOCK TABLE handstamp_sessions IN SHARE MODE")
-            .unwrap();
+        let other = database.hold_writes();
         board.see_failures(16);
-        other.run("COMMIT").unwrap();
+        drop(other);
         see_hello(server);
         board.see_answers(200);
     });
     let log = town.server.log();
-    for told in [
-        "the database is busy",
-        "all connections to PostgreSQL are in use",
-    ] {
+    for told in ["the database is busy", "are in use"] {
         assert!(log.contains(told), "{log}");
     }
     town.finish();
 }
 
-pub(crate) fn the_database_is_read_only_for_a_while() {
-    for wanted in ["any", "read-write"] {
-        let postgres = Postgres::start(&[]).unwrap();
-        let url = format!("{}?target_session_attrs={wanted}", postgres.url());
-        let mut town = Town::on(postgres, &url, &[]);
-        let (board, postgres, server) = (&town.board, &town.postgres, town.server.address());
+pub(crate) fn the_database_is_read_only_for_a_while(kind: Kind) {
+    // What the address asks for, and whether a server that takes no writes is one that is not there.
+    let ways: &[_] = match kind {
+        Kind::Postgres => &[
+            ("?target_session_attrs=any", false),
+            ("?target_session_attrs=read-write", true),
+        ],
+        Kind::MariaDb => &[("", false)],
+    };
+    for (wanted, is_trouble) in ways {
+        let database = Database::start(kind);
+        let url = database.url() + wanted;
+        let mut town = Town::on(database, &url, &[]);
+        let (board, database, server) = (&town.board, &town.database, town.server.address());
         town.crew.work(board, || {
-            let mut other = postgres.client().unwrap();
-            other
-                .run("SET default_transaction_read_only = off")
-                .unwrap();
-            let mut set = |value: &str| {
-                let set = format!("ALTER SYSTEM SET default_transaction_read_only = {value}");
-                other.run(&set).unwrap();
-                other.run("SELECT pg_reload_conf()").unwrap();
-            };
-            set("on");
+            database.set_read_only(true);
             board.see_failures(16);
-            if wanted == "any" {
-                // It can still be read, and so can access tokens.
-                assert_eq!(hello(server).status, 200);
-            } else {
+            if *is_trouble {
                 let told = see_trouble(server);
                 assert_eq!(told.body, "Internal Error: the database is read-only\n");
+            } else {
+                // It can still be read, and so can access tokens.
+                assert_eq!(hello(server).status, 200);
             }
-            set("off");
+            database.set_read_only(false);
             see_hello(server);
             board.see_answers(100);
         });

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use testbed::handstamp::Handstamp;
 use testbed::http::{self, Reply};
-use testbed::postgres::Postgres;
 use testbed::wait;
 
 use crate::client::is_plain_failure;
 use crate::crew::{Board, Crew};
+use crate::database::{Database, Kind};
 
 pub(crate) const CLIENTS: u64 = 8;
 
@@ -49,7 +49,7 @@ pub(crate) fn see_hello(server: SocketAddr) {
 
 /// A server on a database of its own, with clients that have begun to work.
 pub(crate) struct Town {
-    pub(crate) postgres: Postgres,
+    pub(crate) database: Database,
     pub(crate) server: Handstamp,
     pub(crate) board: Board,
     pub(crate) crew: Crew,
@@ -57,42 +57,42 @@ pub(crate) struct Town {
 
 impl Town {
     /// `url` is how the server gets to the database.
-    pub(crate) fn on(postgres: Postgres, url: &str, settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn on(database: Database, url: &str, settings: &[(&str, &str)]) -> Self {
         let server = serve(url, settings);
         let board = Board::of(&[server.address()]);
         let mut crew = Crew::of(CLIENTS);
         crew.work(&board, || board.see_answers(100));
         assert_eq!(board.failures(), 0, "{}", server.log());
         Self {
-            postgres,
+            database,
             server,
             board,
             crew,
         }
     }
 
-    pub(crate) fn new(settings: &[(&str, &str)]) -> Self {
-        let postgres = Postgres::start(&[]).unwrap();
-        let url = postgres.url();
-        Self::on(postgres, &url, settings)
+    pub(crate) fn new(kind: Kind, settings: &[(&str, &str)]) -> Self {
+        let database = Database::start(kind);
+        let url = database.url();
+        Self::on(database, &url, settings)
     }
 
     /// Everything holds, and nobody was told a secret.
     pub(crate) fn finish(self) {
         let secrets = self.crew.finish(&self.board);
-        end(vec![self.server], &self.postgres, &secrets);
+        end(vec![self.server], &secrets);
     }
 }
 
 /// Stops the servers in order, and looks through what they logged.
-pub(crate) fn end(servers: Vec<Handstamp>, postgres: &Postgres, secrets: &[String]) {
+pub(crate) fn end(servers: Vec<Handstamp>, secrets: &[String]) {
     for server in servers {
         let (ended, log) = server.stop().unwrap();
         assert_eq!(ended.code(), Some(0), "{log}");
         assert!(log.contains("stopped"), "{log}");
-        let known = [postgres.password(), "canary"];
-        let known = known.into_iter().chain(secrets.iter().map(String::as_str));
-        for secret in known {
+        // Among others the password of the database.
+        let known = ["canary"].into_iter();
+        for secret in known.chain(secrets.iter().map(String::as_str)) {
             assert!(!log.contains(secret), "the log tells {secret}");
         }
     }

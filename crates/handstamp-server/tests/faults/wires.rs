@@ -4,24 +4,23 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use testbed::http;
-use testbed::postgres::Postgres;
 use testbed::proxy::{Proxy, Way};
+use testbed::wait;
 
 use crate::client::is_plain_failure;
+use crate::database::{Database, Kind};
 use crate::town::{Town, end, hello, see_hello, see_trouble, serve};
 
-fn town() -> (Town, Proxy) {
-    let postgres = Postgres::start(&[]).unwrap();
-    let proxy = Proxy::to(&postgres.address()).unwrap();
-    let url = postgres
-        .url()
-        .replace(&postgres.address(), &proxy.address());
-    (Town::on(postgres, &url, &[]), proxy)
+fn town(kind: Kind) -> (Town, Proxy) {
+    let database = Database::start(kind);
+    let proxy = Proxy::to(&database.address()).unwrap();
+    let url = database.url_by(&proxy.address());
+    (Town::on(database, &url, &[]), proxy)
 }
 
 /// What is asked gets through, and the answer does not: nobody knows what was written.
-pub(crate) fn connections_are_cut_after_the_write() {
-    let (mut town, proxy) = town();
+pub(crate) fn connections_are_cut_after_the_write(kind: Kind) {
+    let (mut town, proxy) = town(kind);
     let board = &town.board;
     for one_of in [40, 12, 25] {
         town.crew.work(board, || {
@@ -42,15 +41,21 @@ pub(crate) fn connections_are_cut_after_the_write() {
     town.finish();
 }
 
-pub(crate) fn the_database_is_slow_and_then_silent() {
-    let (mut town, proxy) = town();
+pub(crate) fn the_database_is_slow_and_then_silent(kind: Kind) {
+    let (mut town, proxy) = town(kind);
     let (board, server) = (&town.board, town.server.address());
     town.crew.work(board, || {
         let before = board.failures();
-        proxy.set(Way::Slow(Duration::from_millis(150)));
+        // What PostgreSQL does in one round trip takes MariaDB several.
+        let slow = match kind {
+            Kind::Postgres => 150,
+            Kind::MariaDb => 40,
+        };
+        proxy.set(Way::Slow(Duration::from_millis(slow)));
         board.see_answers(60);
         assert_eq!(hello(server).status, 200);
-        assert_eq!(board.failures(), before, "slow is not broken");
+        let log = town.server.log();
+        assert_eq!(board.failures(), before, "slow is not broken: {log}");
         proxy.set(Way::Held);
         see_trouble(server);
         board.see_failures(8);
@@ -63,13 +68,11 @@ pub(crate) fn the_database_is_slow_and_then_silent() {
 }
 
 /// The same by the clock and without it: the client repeats its token, and goes on.
-pub(crate) fn acknowledged_rotations_are_lost_on_the_way() {
+pub(crate) fn acknowledged_rotations_are_lost_on_the_way(kind: Kind) {
     for window in ["0", "10"] {
-        let postgres = Postgres::start(&[]).unwrap();
-        let proxy = Proxy::to(&postgres.address()).unwrap();
-        let url = postgres
-            .url()
-            .replace(&postgres.address(), &proxy.address());
+        let database = Database::start(kind);
+        let proxy = Proxy::to(&database.address()).unwrap();
+        let url = database.url_by(&proxy.address());
         let settings = [("REFRESH_TOKEN_ROTATION_GRACE_PERIOD", window)];
         let server = serve(&url, &settings);
         let call = |path: &str, body: &Value| {
@@ -88,26 +91,23 @@ pub(crate) fn acknowledged_rotations_are_lost_on_the_way() {
         let mut secrets = Vec::new();
         for turn in 0..4 {
             let token = held["refreshToken"]["token"].as_str().unwrap().to_owned();
-            let before = postgres.sql(counter).unwrap();
-            let mut other = postgres.client().unwrap();
+            let before = database.number(counter);
+            let mut other = database.client();
             other
-                .run("BEGIN; SELECT 1 FROM handstamp_sessions FOR UPDATE")
+                .run("BEGIN; SELECT counter FROM handstamp_sessions FOR UPDATE")
                 .unwrap();
             let lost = std::thread::scope(|scope| {
                 let refresh =
                     scope.spawn(|| call("/session/refresh", &json!({"refreshToken": token})));
-                let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-                testbed::wait::until("the rotation waits", || {
-                    Ok((postgres.sql(waits)? == "1").then_some(()))
-                })
-                .unwrap();
+                let waits = || Ok((database.waiting() == 1).then_some(()));
+                wait::until("the rotation waits", waits).unwrap();
                 proxy.set(Way::Cut);
                 other.run("COMMIT").unwrap();
                 refresh.join().unwrap()
             });
             assert!(is_plain_failure(&lost), "{lost:?}");
             proxy.set(Way::Open);
-            let after = postgres.sql(counter).unwrap();
+            let after = database.number(counter);
             assert_ne!(before, after, "turn {turn}: the rotation was written");
 
             let again = json!({"refreshToken": token});
@@ -122,11 +122,7 @@ pub(crate) fn acknowledged_rotations_are_lost_on_the_way() {
             if window != "0" {
                 let new = |reply: &Value| reply["refreshToken"]["token"].clone();
                 assert_eq!(new(&first), new(&second), "one successor");
-                assert_eq!(
-                    postgres.sql(counter).unwrap(),
-                    after,
-                    "nothing more was written"
-                );
+                assert_eq!(database.number(counter), after, "nothing more was written");
             }
             let used =
                 json!({"accessToken": second["accessToken"]["token"], "doAntiCsrfCheck": false});
@@ -134,6 +130,6 @@ pub(crate) fn acknowledged_rotations_are_lost_on_the_way() {
             secrets.push(token);
             held = second;
         }
-        end(vec![server], &postgres, &secrets);
+        end(vec![server], &secrets);
     }
 }

@@ -92,6 +92,31 @@ impl Town {
     }
 }
 
+impl Town {
+    /// Another one, on the same server.
+    pub(crate) async fn another(&self, client: &mut Client, number: u32) -> Self {
+        let name = format!("{}_{number}", self.name);
+        client.run(&format!("CREATE DATABASE {name}")).await;
+        Self {
+            server: in_database(&self.server, &name),
+            name,
+        }
+    }
+
+    pub(crate) async fn remove(self, client: &mut Client) {
+        let drop = format!("DROP DATABASE {}", self.name);
+        client.run(&drop).await;
+    }
+
+    /// Counts what a migration makes.
+    pub(crate) fn what_was_made(&self) -> String {
+        format!(
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = '{}'",
+            self.name
+        )
+    }
+}
+
 /// Somebody else at the database.
 pub(crate) struct Client(MySqlConnection);
 
@@ -132,6 +157,42 @@ impl Client {
         };
         status.split("---TRANSACTION").filter(waits).count()
     }
+
+    /// From now on whoever reads waits.
+    pub(crate) async fn hold_back_readers(&mut self) {
+        self.run("LOCK TABLES handstamp_sessions WRITE").await;
+    }
+
+    pub(crate) async fn sees_readers(&mut self, town: &Town, readers: i64) {
+        let count = format!(
+            "SELECT COUNT(*) FROM {} AND state LIKE 'Waiting for table%'",
+            theirs(town)
+        );
+        until(async || self.number(&count).await == readers).await;
+    }
+
+    pub(crate) async fn let_readers_go(&mut self) {
+        self.run("UNLOCK TABLES").await;
+    }
+
+    /// Ends the connections of the test's store.
+    pub(crate) async fn ends_connections(&mut self, town: &Town) {
+        let ids = format!("SELECT CAST(id AS SIGNED) FROM {}", theirs(town));
+        for row in self.rows(&ids).await {
+            let id: i64 = row.get(0);
+            self.run(&format!("KILL {id}")).await;
+        }
+        let left = format!("SELECT COUNT(*) FROM {}", theirs(town));
+        until(async || self.number(&left).await == 0).await;
+    }
+}
+
+/// Where the connections of the test's store are told.
+fn theirs(town: &Town) -> String {
+    format!(
+        "information_schema.processlist WHERE db = '{}' AND id <> CONNECTION_ID()",
+        town.name
+    )
 }
 
 /// Hands `others` to the store while `first` is under way and waits for a lock; answers what all come to once it lets go.

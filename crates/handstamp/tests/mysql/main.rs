@@ -13,15 +13,26 @@
 mod coalescing;
 #[path = "../server/earlier.rs"]
 mod earlier;
+#[path = "../server/engines.rs"]
+mod engines;
+#[path = "../server/explained.rs"]
+mod explained;
 mod failures;
 mod fixture;
+#[path = "../server/migrations.rs"]
+mod migrations;
+#[path = "../server/outages.rs"]
+mod outages;
+mod planner;
 mod plans;
-#[path = "../server/proxy.rs"]
-mod proxy;
 mod schema;
 #[path = "../server/sessions.rs"]
 mod sessions;
 mod sharing;
+#[path = "../server/steps.rs"]
+mod steps;
+#[path = "../server/sweeps.rs"]
+mod sweeps;
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -63,10 +74,15 @@ fn main() -> ExitCode {
         let run = move || fixture::run(&server?, test);
         trials.push(Trial::test(name, run));
     }
-    let trials = trials
+    let mut trials: Vec<_> = trials
         .into_iter()
         .map(|trial| trial.with_ignored_flag(ignored))
         .collect();
+    // It starts a server of its own.
+    let ignored = !(testbed::mariadb::is_there() || must);
+    let run = planner::no_statement_reads_all_sessions;
+    let explained = Trial::test("explained::no_statement_reads_all_sessions", run);
+    trials.push(explained.with_ignored_flag(ignored));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -88,29 +104,31 @@ fn tests() -> Vec<(&'static str, Test)> {
         coalescing::a_handle_that_is_taken_is_refused_among_many,
         coalescing::a_confirmation_answers_the_payload_that_is_there,
         coalescing::writes_from_two_servers_do_not_lock_each_other_out,
-        failures::a_cut_connection_leaves_the_outcome_open_and_a_retry_gets_the_same_child,
+        engines::many_engines_make_one_lineage,
+        engines::many_engines_bring_no_revoked_session_back,
         failures::a_connection_cut_within_a_transaction_leaves_nothing,
-        failures::a_read_is_tried_again,
-        failures::a_database_that_was_away_is_found_again,
-        failures::connections_that_the_server_ends_are_replaced,
         failures::a_lock_held_for_too_long_is_reported,
-        failures::all_connections_in_use_are_reported,
         failures::a_database_to_be_read_only_is_said_to_be,
         failures::a_value_that_is_too_large_for_the_server_is_refused,
         failures::a_row_that_contradicts_itself_is_reported_by_place,
         failures::a_server_with_other_habits_is_served_as_well,
+        migrations::a_newer_schema_is_refused,
+        migrations::a_missing_schema_is_made_only_when_asked,
+        migrations::many_may_make_the_schema_at_once,
+        outages::a_cut_connection_leaves_the_outcome_open_and_a_retry_gets_the_same_child,
+        outages::a_read_is_tried_again,
+        outages::a_database_that_was_away_is_found_again,
+        outages::connections_that_the_server_ends_are_replaced,
+        outages::all_connections_in_use_are_reported,
         plans::every_statement_uses_an_index,
-        plans::a_sweep_puts_off_those_that_live_on,
-        plans::sweeps_pass_by_rows_in_use,
-        plans::servers_share_the_sweeping,
-        schema::a_newer_schema_is_refused,
-        schema::a_missing_schema_is_made_only_when_asked,
-        schema::many_may_make_the_schema_at_once,
         schema::a_migration_that_was_interrupted_is_done_again,
         schema::an_address_is_told_without_its_password,
         schema::a_database_that_is_not_there_is_said_plainly,
         schema::what_schema_1_wrote_is_read,
         sharing::payloads_and_revocations_share_statements,
         sharing::two_writes_to_one_session_do_not_share_a_statement,
+        sweeps::a_sweep_puts_off_those_that_live_on,
+        sweeps::sweeps_pass_by_rows_in_use,
+        sweeps::servers_share_the_sweeping,
     ]
 }

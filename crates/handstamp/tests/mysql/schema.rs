@@ -1,74 +1,11 @@
-//! The schema: made by one of many, refused where it is not ours, read as each earlier version wrote it.
+//! The database as an address names it, and as earlier schemas and migrations that were interrupted left it.
 
 use handstamp::storage::mysql::MySqlStorage;
-use handstamp::storage::{Guarded, KeyKind, Storage as _, StorageError, StorageFault, StoredKey};
+use handstamp::storage::{Guarded, Storage as _, StorageFault};
 
 use crate::earlier;
-use crate::fixture::{APP, Town, at, in_database};
-
-fn refused(opened: Result<MySqlStorage, StorageError>) -> StorageError {
-    opened.unwrap_err()
-}
-
-pub(crate) async fn a_newer_schema_is_refused(town: Town) {
-    town.open().await.close().await;
-    let mut client = town.client().await;
-    client.run("INSERT INTO handstamp_schema VALUES (99)").await;
-    for auto_migrate in [false, true] {
-        let mut options = town.options();
-        options.auto_migrate = auto_migrate;
-        let error = refused(MySqlStorage::connect(&town.server, &options).await);
-        assert_eq!(error.fault(), StorageFault::Unsuitable);
-        let told = error.to_string();
-        assert!(told.contains("a newer version of handstamp"), "{told}");
-    }
-    let migrated = MySqlStorage::migrate(&town.server, &town.options()).await;
-    assert!(migrated.is_err());
-}
-
-pub(crate) async fn a_missing_schema_is_made_only_when_asked(town: Town) {
-    let mut options = town.options();
-    options.auto_migrate = false;
-    let error = refused(MySqlStorage::connect(&town.server, &options).await);
-    assert!(
-        error.to_string().contains("run `handstamp migrate`"),
-        "{error}"
-    );
-    let sql = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()";
-    assert_eq!(town.client().await.number(sql).await, 0);
-
-    for _ in 0..2 {
-        let migrated = MySqlStorage::migrate(&town.server, &options).await;
-        migrated.unwrap();
-    }
-    town.open_with(&options).await.ping().await.unwrap();
-}
-
-pub(crate) async fn many_may_make_the_schema_at_once(town: Town) {
-    let mut client = town.client().await;
-    for round in 0..4 {
-        let name = format!("{}_{round}", town.name);
-        client.run(&format!("CREATE DATABASE {name}")).await;
-        let url = in_database(&town.server, &name);
-        let tasks: Vec<_> = (0..8)
-            .map(|_| {
-                let (url, options) = (url.clone(), town.options());
-                tokio::spawn(async move { MySqlStorage::connect(&url, &options).await })
-            })
-            .collect();
-        let mut written = 0;
-        for (seed, task) in (0..).zip(tasks) {
-            let storage = task.await.unwrap().unwrap();
-            let added = storage.add_key(&APP, &key(seed)).await.unwrap();
-            written += usize::from(added == Guarded::Written);
-            storage.close().await;
-        }
-        assert_eq!(written, 1);
-        let sql = format!("SELECT COUNT(*) FROM {name}.handstamp_schema");
-        assert_eq!(client.number(&sql).await, 1);
-        client.run(&format!("DROP DATABASE {name}")).await;
-    }
-}
+use crate::fixture::{APP, Town, in_database};
+use crate::migrations::{key, refused};
 
 /// MySQL keeps what a migration made before it was interrupted.
 pub(crate) async fn a_migration_that_was_interrupted_is_done_again(town: Town) {
@@ -81,15 +18,6 @@ pub(crate) async fn a_migration_that_was_interrupted_is_done_again(town: Town) {
     let added = storage.add_key(&APP, &key(1)).await.unwrap();
     assert_eq!(added, Guarded::Written);
     assert_eq!(storage.tenants().await.unwrap(), []);
-}
-
-fn key(seed: u8) -> StoredKey {
-    StoredKey {
-        kind: KeyKind::Refresh,
-        generation: 1,
-        created_at: at(i64::from(seed)),
-        material: vec![seed; 32].into(),
-    }
 }
 
 pub(crate) async fn an_address_is_told_without_its_password(town: Town) {
@@ -144,3 +72,6 @@ pub(crate) async fn what_schema_1_wrote_is_read(town: Town) {
     let storage = town.open().await;
     earlier::is_read(&*storage).await;
 }
+
+/// How many schemas there have been.
+pub(crate) const SCHEMAS: i64 = 1;

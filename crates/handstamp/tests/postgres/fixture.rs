@@ -79,6 +79,30 @@ impl Town {
     }
 }
 
+impl Town {
+    /// Another one, on the same server.
+    #[expect(clippy::unused_async, reason = "of MySQL it asks something")]
+    pub(crate) async fn another(&self, _: &mut Client, number: u32) -> Self {
+        Self {
+            server: self.server.clone(),
+            schema: format!("{}_{number}", self.schema),
+        }
+    }
+
+    pub(crate) async fn remove(self, client: &mut Client) {
+        let drop = format!("DROP SCHEMA {} CASCADE", self.schema);
+        client.run(&drop).await;
+    }
+
+    /// Counts what a migration makes.
+    pub(crate) fn what_was_made(&self) -> String {
+        format!(
+            "SELECT count(*) FROM pg_namespace WHERE nspname = '{}'",
+            self.schema
+        )
+    }
+}
+
 /// Somebody else at the database.
 pub(crate) struct Client(PgConnection);
 
@@ -111,6 +135,32 @@ impl Client {
             self.number(&sql).await >= statements
         })
         .await;
+    }
+
+    /// From now on whoever reads waits.
+    pub(crate) async fn hold_back_readers(&mut self) {
+        self.run("BEGIN; LOCK TABLE handstamp_sessions IN ACCESS EXCLUSIVE MODE")
+            .await;
+    }
+
+    pub(crate) async fn sees_readers(&mut self, town: &Town, readers: i64) {
+        self.sees_waiting(town, readers).await;
+    }
+
+    pub(crate) async fn let_readers_go(&mut self) {
+        self.run("COMMIT").await;
+    }
+
+    /// Ends the connections of the test's store.
+    pub(crate) async fn ends_connections(&mut self, town: &Town) {
+        let theirs = format!(
+            "FROM pg_stat_activity WHERE application_name = '{}'",
+            town.schema
+        );
+        self.run(&format!("SELECT pg_terminate_backend(pid) {theirs}"))
+            .await;
+        let left = format!("SELECT count(*) {theirs}");
+        until(async || self.number(&left).await == 0).await;
     }
 }
 

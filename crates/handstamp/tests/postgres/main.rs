@@ -13,15 +13,26 @@
 mod coalescing;
 #[path = "../server/earlier.rs"]
 mod earlier;
+#[path = "../server/engines.rs"]
+mod engines;
+#[path = "../server/explained.rs"]
+mod explained;
 mod failures;
 mod fixture;
+#[path = "../server/migrations.rs"]
+mod migrations;
+#[path = "../server/outages.rs"]
+mod outages;
+mod planner;
 mod plans;
-#[path = "../server/proxy.rs"]
-mod proxy;
 mod schema;
 #[path = "../server/sessions.rs"]
 mod sessions;
 mod sharing;
+#[path = "../server/steps.rs"]
+mod steps;
+#[path = "../server/sweeps.rs"]
+mod sweeps;
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -63,10 +74,15 @@ fn main() -> ExitCode {
         let run = move || fixture::run(&server?, test);
         trials.push(Trial::test(name, run));
     }
-    let trials = trials
+    let mut trials: Vec<_> = trials
         .into_iter()
         .map(|trial| trial.with_ignored_flag(ignored))
         .collect();
+    // It starts a server of its own.
+    let ignored = !(testbed::postgres::programs().is_some() || must);
+    let run = planner::no_statement_reads_all_sessions;
+    let explained = Trial::test("explained::no_statement_reads_all_sessions", run);
+    trials.push(explained.with_ignored_flag(ignored));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -86,29 +102,32 @@ fn tests() -> Vec<(&'static str, Test)> {
         coalescing::guards_are_looked_at_again_after_waiting,
         coalescing::a_step_that_lost_a_deadlock_is_done_again,
         coalescing::writes_from_two_servers_do_not_lock_each_other_out,
-        failures::a_cut_connection_leaves_the_outcome_open_and_a_retry_gets_the_same_child,
-        failures::a_read_is_tried_again,
-        failures::a_database_that_was_away_is_found_again,
-        failures::connections_that_the_server_ends_are_replaced,
+        engines::many_engines_make_one_lineage,
+        engines::many_engines_bring_no_revoked_session_back,
         failures::a_database_to_be_read_only_is_said_to_be,
         failures::of_several_hosts_one_that_is_there_is_used,
         failures::a_server_that_takes_no_writes_is_not_connected_to,
         failures::a_connection_that_takes_no_writes_is_not_used_again,
         failures::a_lock_held_for_too_long_is_reported,
-        failures::all_connections_in_use_are_reported,
         failures::a_row_that_contradicts_itself_is_reported_by_place,
+        migrations::a_newer_schema_is_refused,
+        migrations::a_missing_schema_is_made_only_when_asked,
+        migrations::many_may_make_the_schema_at_once,
+        outages::a_cut_connection_leaves_the_outcome_open_and_a_retry_gets_the_same_child,
+        outages::a_read_is_tried_again,
+        outages::a_database_that_was_away_is_found_again,
+        outages::connections_that_the_server_ends_are_replaced,
+        outages::all_connections_in_use_are_reported,
         plans::every_statement_uses_an_index,
         plans::plans_for_an_empty_table_are_good_for_a_full_one,
         plans::rotations_touch_no_index,
-        plans::a_sweep_puts_off_those_that_live_on,
-        plans::sweeps_pass_by_rows_in_use,
-        schema::a_newer_schema_is_refused,
-        schema::a_missing_schema_is_made_only_when_asked,
-        schema::many_may_make_the_schema_at_once,
         schema::an_address_is_told_without_its_password,
         schema::a_database_that_is_not_there_is_said_plainly,
         schema::what_earlier_schemas_wrote_is_read,
         sharing::payloads_and_revocations_share_statements,
         sharing::two_writes_to_one_session_do_not_share_a_statement,
+        sweeps::a_sweep_puts_off_those_that_live_on,
+        sweeps::sweeps_pass_by_rows_in_use,
+        sweeps::servers_share_the_sweeping,
     ]
 }
