@@ -138,11 +138,22 @@ pub(crate) fn run_suites(binary: &Path, postgres: Option<&str>) -> Result<()> {
 }
 
 /// Builds the addon, and sees whether what is generated with it is what is checked in; then runs the npm package's tests, which
-/// pack and install it.
-pub(crate) fn run_package(binary: &Path, target: &Path) -> Result<()> {
+/// pack and install it. Those that want PostgreSQL or MariaDB use the servers at these addresses.
+pub(crate) fn run_package(
+    binary: &Path,
+    target: &Path,
+    postgres: Option<&str>,
+    mariadb: Option<&str>,
+) -> Result<()> {
     let folder = package();
     build_addon(&folder, target)?;
     let mut tests = tests_in(&folder.join("__test__"), binary)?;
+    if let Some(url) = postgres {
+        tests.env("HANDSTAMP_TEST_POSTGRES", url);
+    }
+    if let Some(url) = mariadb {
+        tests.env("HANDSTAMP_TEST_MYSQL", url);
+    }
     // The driver asks for a path, and `which` knows it.
     let browser = provide_browser().and_then(|name| output("which", &[name]));
     match browser {
