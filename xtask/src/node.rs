@@ -63,12 +63,24 @@ fn build_addon(folder: &Path, target: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Sees to it that what the benchmark measures beside the package is there: a Redis server, and packages of its own.
+pub(crate) fn provide_others() -> Result<()> {
+    if !answers("redis-server", &["--version"]) {
+        if !can_install() {
+            bail!("redis-server is needed, and was not found: please install it");
+        }
+        println!("redis-server is missing: installing it with apt-get");
+        apt_get(&["redis-server"])?;
+    }
+    install(&package().join("bench"))
+}
+
 /// Builds the addon and runs the benchmark against `binary`; answers its report.
 pub(crate) fn measure(binary: &Path, target: &Path) -> Result<String> {
     let folder = package();
     build_addon(&folder, target)?;
     let measured = Command::new("node")
-        .arg("bench/verify.mjs")
+        .arg("bench/main.mjs")
         .current_dir(&folder)
         .env("HANDSTAMP_BIN", binary)
         .stderr(Stdio::inherit())

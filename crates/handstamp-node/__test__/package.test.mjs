@@ -92,6 +92,37 @@ test("the packages hold what they should, and nothing else", () => {
   assert.deepEqual(packages.platform.files, ["LICENSE", "README.md", addon, "package.json"].sort());
 });
 
+test("a release has a package for each platform, names them all, and is not published without", async () => {
+  const copy = path.join(temporaryFolder(), "release");
+  cpSync(folder, copy, { recursive: true, filter: (source) => !/node_modules|\.node$|\/(bench|src|__test__)$/.test(path.relative(folder, source)) });
+  symlinkSync(path.join(folder, "node_modules"), path.join(copy, "node_modules"));
+  const release = (argument) => run(process.execPath, ["release/prepare.mjs", argument], { cwd: copy, env: environment });
+  const platforms = readdirSync(path.join(copy, "npm"));
+  const { version, scripts } = require("../package.json");
+  assert.equal(scripts.prepublishOnly, "node release/prepare.mjs --check");
+  await assert.rejects(release("--check"), /optionalDependencies/);
+
+  // Which machine it is for is not looked at: the one of this platform stands for all.
+  const artifacts = path.join(copy, "artifacts");
+  mkdirSync(artifacts);
+  const [last, ...others] = platforms;
+  const build = (one) => copyFileSync(path.join(folder, addon), path.join(artifacts, `handstamp.${one}.node`));
+  others.forEach(build);
+  await assert.rejects(release("artifacts"));
+  build(last);
+  await release("artifacts");
+  await release("--check");
+  const { optionalDependencies } = JSON.parse(readFileSync(path.join(copy, "package.json"), "utf8"));
+  assert.deepEqual(optionalDependencies, Object.fromEntries(platforms.map((one) => [`@handstamp/addon-${one}`, version])));
+  for (const one of platforms) {
+    const [{ files }] = JSON.parse(await npm(["pack", "--json", "--dry-run"], path.join(copy, "npm", one)));
+    assert.deepEqual(files.map((file) => file.path).sort(), ["LICENSE", "README.md", `handstamp.${one}.node`, "package.json"].sort());
+  }
+  // The main package has none of the binaries, whichever were about when it was packed.
+  const [{ files }] = JSON.parse(await npm(["pack", "--json", "--dry-run"], copy));
+  assert.deepEqual(files.map((file) => file.path).sort(), packages.main.files);
+});
+
 test("the example runs as CommonJS and as an ES module", async () => {
   const project = await install([packages.main, packages.platform]);
   assert.equal(await program(project, "example.cjs", example), printed);
@@ -132,6 +163,11 @@ test("without an addon a server can be used, and the engine says what is missing
   // One that was built from source.
   const built = { NAPI_RS_NATIVE_LIBRARY_PATH: path.join(folder, addon) };
   assert.equal(await program(project, "example.cjs", example, built), printed);
+});
+
+test("the folder itself can be installed where it was built", async () => {
+  const project = await install([{ name: "handstamp", file: folder }]);
+  assert.equal(await program(project, "example.cjs", example), printed);
 });
 
 test("each framework's own types fit", async () => {
