@@ -23,6 +23,17 @@ test("data are written only if nobody else has since they were read", async () =
   for (const expectedVersion of [0, -1, 1.5, "1", null, 1n]) {
     await refuses("expectedVersion", /must be a version/, sdk.writeSessionData(session.handle, {}, { expectedVersion }));
   }
+  for (const options of [null, 1, "1", [], 1n, () => {}]) {
+    await refuses("options", /must be an object/, sdk.writeSessionData(session.handle, {}, options));
+  }
+  for (const handle of [undefined, null, 1, 1n, {}, () => {}]) {
+    await refuses("sessionHandle", /must be a string/, sdk.readSessionData(handle));
+    await refuses("sessionHandle", /must be a string/, sdk.writeSessionData(handle, {}));
+  }
+  for (const data of [undefined, null, 1, "x", [], 1n, { n: 1n }]) {
+    await refuses("newSessionData", /must be/, sdk.writeSessionData(session.handle, data));
+  }
+  assert.equal((await sdk.readSessionData(session.handle)).version, 4);
   await sdk.revokeSessionUsingSessionHandle(session.handle);
   await failsWith("UNAUTHORISED", sdk.readSessionData(session.handle));
   await failsWith("UNAUTHORISED", sdk.writeSessionData(session.handle, {}));

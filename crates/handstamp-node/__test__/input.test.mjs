@@ -41,14 +41,14 @@ const NOT_JSON = [
   [new Date(0), /toJSON/],
   [{ toJSON: () => undefined }, /toJSON/],
   [{ toJSON: () => [] }, /toJSON/],
-  [
+  ...[new Error("no"), null, undefined, "circular", { argument: "x" }].map((thrown) => [
     {
       toJSON() {
-        throw new Error("no");
+        throw thrown;
       },
     },
-    /cannot be written/,
-  ],
+    /cannot be written as JSON$/,
+  ]),
   [deep(), /too deep/],
 ];
 
@@ -148,6 +148,8 @@ for (const [backend, { skip, start }] of Object.entries(OURS)) {
         () => sdk.getAllSessionHandlesForUser("input"),
         () => sdk.getSessionData(session.handle),
         () => sdk.updateSessionData(session.handle, {}),
+        () => sdk.readSessionData(session.handle),
+        () => sdk.writeSessionData(session.handle, {}),
         () => sdk.ready(),
       ]) {
         assert.equal((await failsWith("GENERAL_ERROR", call())).code, "CLOSED");

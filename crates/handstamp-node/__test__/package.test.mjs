@@ -8,6 +8,8 @@ import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import ts from "typescript";
+
 import { serve, temporaryFolder } from "./support/backends.mjs";
 
 const require = createRequire(import.meta.url);
@@ -138,6 +140,38 @@ test("the example is compiled under strict, as CommonJS and as an ES module, and
     await compile(project, source, typed);
     const { stdout } = await run(process.execPath, [made], { cwd: project, env: environment });
     assert.equal(stdout, "user-1\nUNAUTHORISED\n");
+  }
+});
+
+test("await using closes, and is typed", async () => {
+  const project = await install([packages.main, packages.platform]);
+  const text = `
+    import { Sessions } from "handstamp/session";
+
+    async function use(): Promise<Sessions> {
+      await using own = new Sessions({ database: "memory:" });
+      await own.createNewSession("user");
+      console.log(own.isClosed);
+      return own;
+    }
+    use().then((own) => console.log(own.isClosed));`;
+  await compile(project, "using.cts", text);
+  const { stdout } = await run(process.execPath, ["using.cjs"], { cwd: project, env: environment });
+  assert.equal(stdout, "false\ntrue\n");
+});
+
+test("the types have every name that there is, and no other", () => {
+  const faces = ["index", "session", "fastify", "koa"];
+  const program = ts.createProgram(faces.map((name) => path.join(folder, `${name}.d.ts`)), { module: ts.ModuleKind.Node16, types: [] });
+  const checker = program.getTypeChecker();
+  for (const name of faces) {
+    const face = checker.getSymbolAtLocation(program.getSourceFile(path.join(folder, `${name}.d.ts`)));
+    const isValue = (symbol) => {
+      const meant = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+      return (meant.flags & ts.SymbolFlags.Value) !== 0;
+    };
+    const typed = checker.getExportsOfModule(face).filter(isValue).map((symbol) => symbol.name);
+    assert.deepEqual(typed.sort(), Object.keys(require(`../${name}.js`)).sort(), name);
   }
 });
 
