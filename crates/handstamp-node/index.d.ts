@@ -25,6 +25,7 @@ export type {
   PlainToken,
   ServerOptions,
   SessionInfo,
+  TraceMessage,
   VerifiedSession,
   VersionedData,
 } from "./session.js";

@@ -12,11 +12,12 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** Makes, checks, renews and ends sessions. Any number of them, in any number of processes and threads, work on one database. */
 export declare class Engine {
   /**
-   * An engine that is to be as `settings` say. The database is opened by `open`, or by the first request.
+   * An engine that is to be as `settings` say. The database is opened by `open`, or by the first request. `upkeepFailed` is
+   * told of what fails while nobody asks; it keeps no process alive.
    *
    * @throws when a setting cannot be; the text says which and what it may be
    */
-  constructor(settings: EngineSettings)
+  constructor(settings: EngineSettings, upkeepFailed: (told: UpkeepFailure) => void)
   /** Opens the database, and makes the keys if there are none. */
   open(): Promise<Done>
   /** Finishes the writes under way and lets the database go. Requests fail from then on. */
@@ -183,6 +184,14 @@ export interface Tokens {
   idRefreshToken: Token
   /** What requests must bring along beside their cookies, if anything. */
   antiCsrfToken?: string
+}
+
+/** Something that failed while nobody asked. It is tried again at its next turn, or by the request that needs it. */
+export interface UpkeepFailure {
+  /** `tendKeys` or `sweep`. */
+  operation: string
+  /** Why. */
+  failure: Failed
 }
 
 /** What became of new session data. */

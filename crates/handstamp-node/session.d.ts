@@ -109,6 +109,17 @@ export interface VersionedData {
   expiry: number;
 }
 
+/**
+ * What listeners of the tracing channels get (`diagnostics_channel`): one channel for each function, `handstamp.getSession` and so
+ * on; and `handstamp.tendKeys` and `handstamp.sweep`, for the engine's own work, of which only `error` is heard.
+ */
+export interface TraceMessage {
+  operation: string;
+  /** Whether it ran in this process, or on a server elsewhere. */
+  backend: "engine" | "server";
+  error?: AuthError;
+}
+
 export type DataWritten = { written: true; version: number } | { written: false };
 
 /** What all functions fail with. */

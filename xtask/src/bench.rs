@@ -29,10 +29,11 @@ pub(crate) fn run_with(options: &[&str]) -> Result<bool> {
     Ok(true)
 }
 
-/// The npm package beside what else verifies tokens in Node.js.
+/// The npm package beside what else verifies tokens and keeps session data in Node.js.
 fn in_node() -> Result<()> {
     node::provide()?;
     node::install_packages()?;
+    node::provide_others()?;
     run(&mut cargo(&[
         "build",
         "--release",

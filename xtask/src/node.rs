@@ -63,12 +63,24 @@ fn build_addon(folder: &Path, target: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Sees to it that what the benchmark measures beside the package is there: a Redis server, and packages of its own.
+pub(crate) fn provide_others() -> Result<()> {
+    if !answers("redis-server", &["--version"]) {
+        if !can_install() {
+            bail!("redis-server is needed, and was not found: please install it");
+        }
+        println!("redis-server is missing: installing it with apt-get");
+        apt_get(&["redis-server"])?;
+    }
+    install(&package().join("bench"))
+}
+
 /// Builds the addon and runs the benchmark against `binary`; answers its report.
 pub(crate) fn measure(binary: &Path, target: &Path) -> Result<String> {
     let folder = package();
     build_addon(&folder, target)?;
     let measured = Command::new("node")
-        .arg("bench/verify.mjs")
+        .arg("bench/main.mjs")
         .current_dir(&folder)
         .env("HANDSTAMP_BIN", binary)
         .stderr(Stdio::inherit())
@@ -138,11 +150,22 @@ pub(crate) fn run_suites(binary: &Path, postgres: Option<&str>) -> Result<()> {
 }
 
 /// Builds the addon, and sees whether what is generated with it is what is checked in; then runs the npm package's tests, which
-/// pack and install it.
-pub(crate) fn run_package(binary: &Path, target: &Path) -> Result<()> {
+/// pack and install it. Those that want PostgreSQL or MariaDB use the servers at these addresses.
+pub(crate) fn run_package(
+    binary: &Path,
+    target: &Path,
+    postgres: Option<&str>,
+    mariadb: Option<&str>,
+) -> Result<()> {
     let folder = package();
     build_addon(&folder, target)?;
     let mut tests = tests_in(&folder.join("__test__"), binary)?;
+    if let Some(url) = postgres {
+        tests.env("HANDSTAMP_TEST_POSTGRES", url);
+    }
+    if let Some(url) = mariadb {
+        tests.env("HANDSTAMP_TEST_MYSQL", url);
+    }
     // The driver asks for a path, and `which` knows it.
     let browser = provide_browser().and_then(|name| output("which", &[name]));
     match browser {

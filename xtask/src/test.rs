@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test there is.
 
 use anyhow::{Context as _, Result};
+use testbed::mariadb::MariaDb;
 use testbed::postgres::Postgres;
 
 use crate::go;
@@ -51,7 +52,6 @@ pub(crate) fn run_all() -> Result<bool> {
         }
         run(&mut tests)
     });
-    drop(mariadb);
     let built = steps.step("release build", || {
         run(
             cargo(&["build", "--release", "--package", "handstamp-server"])
@@ -66,13 +66,18 @@ pub(crate) fn run_all() -> Result<bool> {
     } else {
         steps.leave_out(suites, "a step they need failed");
     }
-    drop(postgres);
     let package = "npm package";
     if built && ready {
-        steps.step(package, || node::run_package(&binary, &target));
+        let (postgres, mariadb) = (postgres.as_ref(), mariadb.as_ref());
+        let (postgres, mariadb) = (postgres.map(Postgres::url), mariadb.map(MariaDb::url));
+        steps.step(package, || {
+            node::run_package(&binary, &target, postgres.as_deref(), mariadb)
+        });
     } else {
         steps.leave_out(package, "a step it needs failed");
     }
+    drop(postgres);
+    drop(mariadb);
     let python = "Python SDK";
     if built && ready {
         steps.step(python, || python::run_suites(&binary, &pythons));

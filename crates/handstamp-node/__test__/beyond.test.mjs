@@ -1,9 +1,12 @@
 // What the API of 1.0 did not have: versions of session data, and channels to listen to.
 import assert from "node:assert/strict";
 import { tracingChannel } from "node:diagnostics_channel";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { test } from "node:test";
 
 import { OURS, open } from "./support/backends.mjs";
+import { DATABASES } from "./support/databases.mjs";
 import { failsWith, refuses } from "./support/failures.mjs";
 
 test("data are written only if nobody else has since they were read", async () => {
@@ -20,6 +23,17 @@ test("data are written only if nobody else has since they were read", async () =
   for (const expectedVersion of [0, -1, 1.5, "1", null, 1n]) {
     await refuses("expectedVersion", /must be a version/, sdk.writeSessionData(session.handle, {}, { expectedVersion }));
   }
+  for (const options of [null, 1, "1", [], 1n, () => {}]) {
+    await refuses("options", /must be an object/, sdk.writeSessionData(session.handle, {}, options));
+  }
+  for (const handle of [undefined, null, 1, 1n, {}, () => {}]) {
+    await refuses("sessionHandle", /must be a string/, sdk.readSessionData(handle));
+    await refuses("sessionHandle", /must be a string/, sdk.writeSessionData(handle, {}));
+  }
+  for (const data of [undefined, null, 1, "x", [], 1n, { n: 1n }]) {
+    await refuses("newSessionData", /must be/, sdk.writeSessionData(session.handle, data));
+  }
+  assert.equal((await sdk.readSessionData(session.handle)).version, 4);
   await sdk.revokeSessionUsingSessionHandle(session.handle);
   await failsWith("UNAUTHORISED", sdk.readSessionData(session.handle));
   await failsWith("UNAUTHORISED", sdk.writeSessionData(session.handle, {}));
@@ -39,8 +53,8 @@ test("of many who add one at the same time with what they read, nobody's is lost
   assert.deepEqual(await sdk.getSessionData(session.handle), { n: 20 });
 });
 
-for (const [backend, start] of Object.entries(OURS)) {
-  test(`listeners hear what ran on ${backend}, and no secrets`, async () => {
+for (const [backend, { skip, start }] of Object.entries(OURS)) {
+  test(`listeners hear what ran on ${backend}, and no secrets`, { skip }, async () => {
     const { sdk } = await start();
     const heard = [];
     const channels = ["createNewSession", "getSession", "refreshSession"].map((name) => tracingChannel(`handstamp.${name}`));
@@ -63,3 +77,46 @@ for (const [backend, start] of Object.entries(OURS)) {
     }
   });
 }
+
+/** The way to a database: its address, and how to cut it. */
+async function wayTo(database) {
+  const address = new URL(database);
+  const { hostname, port } = address;
+  const ends = new Set();
+  const way = createServer((near) => {
+    const far = connect(Number(port), hostname);
+    for (const [end, other] of [[near, far], [far, near]]) {
+      ends.add(end);
+      end.on("error", () => {}).on("close", () => other.destroy());
+      end.pipe(other);
+    }
+  }).listen(0, "127.0.0.1");
+  await once(way, "listening");
+  Object.assign(address, { hostname: "127.0.0.1", port: way.address().port });
+  const cut = () => {
+    way.close();
+    for (const end of ends) end.destroy();
+  };
+  return { address: address.href, cut };
+}
+
+test("what the engine fails at while nobody asks is heard", { skip: DATABASES.PostgreSQL.skip }, async () => {
+  const { address, cut } = await wayTo(await DATABASES.PostgreSQL.make());
+  const channel = tracingChannel("handstamp.tendKeys");
+  const listener = {};
+  const heard = new Promise((resolve) => (listener.error = resolve));
+  channel.subscribe(listener);
+  // What nobody asks for keeps no process alive.
+  const awake = setInterval(() => {}, 1000);
+  try {
+    await open({ database: address }).ready();
+    cut();
+    const { operation, backend, error } = await heard;
+    assert.deepEqual([operation, backend, error.code, error.errType], ["tendKeys", "engine", "UNAVAILABLE", 1000]);
+    assert.ok(!`${error.stack} ${error.err.stack}`.includes(new URL(address).username + "@"));
+  } finally {
+    clearInterval(awake);
+    channel.unsubscribe(listener);
+    cut();
+  }
+});

@@ -1,4 +1,5 @@
-// A browser with the frontend SDK that speaks this protocol, and an Express application with this package: what users do.
+// A browser with the frontend SDKs that speak this protocol, the first and the last of them, and an Express application with this
+// package: what users do.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { once } from "node:events";
@@ -16,7 +17,7 @@ import { open, requireOfServerTests } from "./support/backends.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const executablePath = process.env.CHROMIUM;
-const skip = executablePath === undefined && "CHROMIUM names no browser";
+const skip = executablePath === undefined && process.env.CI !== "true" && "CHROMIUM names no browser";
 
 /** Offline, and nothing asked of anybody: the page is all there is. */
 const FLAGS = [
@@ -29,28 +30,43 @@ const FLAGS = [
   "--disable-sync",
 ];
 
+/**
+ * How a page sets up each release of the SDK: that of version 1.0, and the newest that knows of a session by the header
+ * `id-refresh-token`. From 14 on it wants to see one called `front-token`, which version 1.0 has not.
+ */
+const RELEASES = {
+  "supertokens-website": (origin) => {
+    window.SuperTokens.init({ refreshTokenUrl: `${origin}session/refresh`, sessionExpiredStatusCode: 440 });
+  },
+  "supertokens-website-13": (origin) => {
+    window.SuperTokens.init({ apiDomain: origin, apiBasePath: "/", sessionExpiredStatusCode: 440 });
+  },
+};
+
 let browser;
-let bundle;
+const bundles = {};
 
 before(async () => {
   if (skip) return;
   browser = await chromium.launch({ executablePath, args: FLAGS });
-  const built = await esbuild.build({
-    stdin: { contents: 'module.exports = require("supertokens-website").default;', resolveDir: here },
-    bundle: true,
-    write: false,
-    format: "iife",
-    globalName: "SuperTokens",
-    // What a bundler of that time put in its place.
-    define: { global: "window", process: "undefined" },
-  });
-  bundle = built.outputFiles[0].text;
+  for (const release of Object.keys(RELEASES)) {
+    const built = await esbuild.build({
+      stdin: { contents: `module.exports = require("${release}").default;`, resolveDir: here },
+      bundle: true,
+      write: false,
+      format: "iife",
+      globalName: "SuperTokens",
+      // What a bundler of that time put in its place.
+      define: { global: "window", process: "undefined" },
+    });
+    bundles[release] = built.outputFiles[0].text;
+  }
 });
 
 after(() => browser?.close());
 
 /** An application whose access tokens run out after a second. */
-async function serve() {
+async function serve(release) {
   const sessions = open({ database: "memory:", accessTokenValidity: 1000, cookieSecure: false });
   const { createNewSession, getSession, refreshSession } = withSessions(sessions);
   const app = requireOfServerTests("express")();
@@ -59,7 +75,7 @@ async function serve() {
   app.get("/", (req, res) => {
     res.send('<!doctype html><title>app</title><script src="/sdk.js"></script>');
   });
-  app.get("/sdk.js", (req, res) => res.type("js").send(bundle));
+  app.get("/sdk.js", (req, res) => res.type("js").send(bundles[release]));
   route("post", "/login", async (req, res) => {
     await createNewSession(res, "ada", {}, { visits: 0 });
     seen.expiry = Date.now() + 1000;
@@ -86,16 +102,14 @@ async function serve() {
     listener.closeAllConnections();
     listener.close();
   });
-  return { url: `http://localhost:${listener.address().port}/`, seen, sessions };
+  return { release, url: `http://localhost:${listener.address().port}/`, seen, sessions };
 }
 
 /** Opens a tab, and sets the SDK up in it as a page would. */
-async function openTab(context, url) {
+async function openTab(context, { release, url }) {
   const tab = await context.newPage();
   await tab.goto(url);
-  await tab.evaluate((origin) => {
-    window.SuperTokens.init({ refreshTokenUrl: `${origin}session/refresh`, sessionExpiredStatusCode: 440 });
-  }, url);
+  await tab.evaluate(RELEASES[release], url);
   return tab;
 }
 
@@ -108,29 +122,32 @@ const send = (tab, address) =>
 
 const hasSession = (tab) => tab.evaluate(() => window.SuperTokens.doesSessionExist());
 
-/** Runs a scenario in a browser of its own; what its tabs look like when it fails is kept. */
+/** Runs a scenario with each release, in a browser of its own; what its tabs look like when it fails is kept. */
 function scenario(name, action) {
-  test(name, { skip }, async () => {
-    const context = await browser.newContext();
-    try {
-      await action(context, await serve());
-    } catch (error) {
-      const folder = process.env.SCREENSHOTS ?? path.join(here, "../../../target/screenshots");
-      mkdirSync(folder, { recursive: true });
-      for (const [number, tab] of context.pages().entries()) {
-        await tab.screenshot({ path: path.join(folder, `${name.replaceAll(/\W+/g, "-")}-${number}.png`) });
+  for (const release of Object.keys(RELEASES)) {
+    test(`${release}: ${name}`, { skip }, async () => {
+      const context = await browser.newContext();
+      try {
+        await action(context, await serve(release));
+      } catch (error) {
+        const folder = process.env.SCREENSHOTS ?? path.join(here, "../../../target/screenshots");
+        mkdirSync(folder, { recursive: true });
+        for (const [number, tab] of context.pages().entries()) {
+          await tab.screenshot({ path: path.join(folder, `${release}-${name.replaceAll(/\W+/g, "-")}-${number}.png`) });
+        }
+        throw error;
+      } finally {
+        await context.close();
       }
-      throw error;
-    } finally {
-      await context.close();
-    }
-  });
+    });
+  }
 }
 
 const VISITED = { status: 200, body: { user: "ada" } };
 
-scenario("sign in, call, let the access token run out, call, sign out", async (context, { url, seen, sessions }) => {
-  const tab = await openTab(context, url);
+scenario("sign in, call, let the access token run out, call, sign out", async (context, application) => {
+  const { seen, sessions } = application;
+  const tab = await openTab(context, application);
   assert.equal(await hasSession(tab), false);
   assert.equal((await send(tab, "/visit")).status, 440);
   await send(tab, "/login");
@@ -150,8 +167,9 @@ scenario("sign in, call, let the access token run out, call, sign out", async (c
   assert.deepEqual(await sessions.getAllSessionHandlesForUser("ada"), []);
 });
 
-scenario("two tabs call at once after the access token has run out", async (context, { url, seen, sessions }) => {
-  const tabs = [await openTab(context, url), await openTab(context, url)];
+scenario("two tabs call at once after the access token has run out", async (context, application) => {
+  const { seen, sessions } = application;
+  const tabs = [await openTab(context, application), await openTab(context, application)];
   await send(tabs[0], "/login");
   for (let turn = 0; turn < 3; turn++) {
     await past(seen.expiry);

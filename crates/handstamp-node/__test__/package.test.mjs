@@ -8,6 +8,8 @@ import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import ts from "typescript";
+
 import { serve, temporaryFolder } from "./support/backends.mjs";
 
 const require = createRequire(import.meta.url);
@@ -92,6 +94,37 @@ test("the packages hold what they should, and nothing else", () => {
   assert.deepEqual(packages.platform.files, ["LICENSE", "README.md", addon, "package.json"].sort());
 });
 
+test("a release has a package for each platform, names them all, and is not published without", async () => {
+  const copy = path.join(temporaryFolder(), "release");
+  cpSync(folder, copy, { recursive: true, filter: (source) => !/node_modules|\.node$|\/(bench|src|__test__)$/.test(path.relative(folder, source)) });
+  symlinkSync(path.join(folder, "node_modules"), path.join(copy, "node_modules"));
+  const release = (argument) => run(process.execPath, ["release/prepare.mjs", argument], { cwd: copy, env: environment });
+  const platforms = readdirSync(path.join(copy, "npm"));
+  const { version, scripts } = require("../package.json");
+  assert.equal(scripts.prepublishOnly, "node release/prepare.mjs --check");
+  await assert.rejects(release("--check"), /optionalDependencies/);
+
+  // Which machine it is for is not looked at: the one of this platform stands for all.
+  const artifacts = path.join(copy, "artifacts");
+  mkdirSync(artifacts);
+  const [last, ...others] = platforms;
+  const build = (one) => copyFileSync(path.join(folder, addon), path.join(artifacts, `handstamp.${one}.node`));
+  others.forEach(build);
+  await assert.rejects(release("artifacts"));
+  build(last);
+  await release("artifacts");
+  await release("--check");
+  const { optionalDependencies } = JSON.parse(readFileSync(path.join(copy, "package.json"), "utf8"));
+  assert.deepEqual(optionalDependencies, Object.fromEntries(platforms.map((one) => [`@handstamp/addon-${one}`, version])));
+  for (const one of platforms) {
+    const [{ files }] = JSON.parse(await npm(["pack", "--json", "--dry-run"], path.join(copy, "npm", one)));
+    assert.deepEqual(files.map((file) => file.path).sort(), ["LICENSE", "README.md", `handstamp.${one}.node`, "package.json"].sort());
+  }
+  // The main package has none of the binaries, whichever were about when it was packed.
+  const [{ files }] = JSON.parse(await npm(["pack", "--json", "--dry-run"], copy));
+  assert.deepEqual(files.map((file) => file.path).sort(), packages.main.files);
+});
+
 test("the example runs as CommonJS and as an ES module", async () => {
   const project = await install([packages.main, packages.platform]);
   assert.equal(await program(project, "example.cjs", example), printed);
@@ -107,6 +140,38 @@ test("the example is compiled under strict, as CommonJS and as an ES module, and
     await compile(project, source, typed);
     const { stdout } = await run(process.execPath, [made], { cwd: project, env: environment });
     assert.equal(stdout, "user-1\nUNAUTHORISED\n");
+  }
+});
+
+test("await using closes, and is typed", async () => {
+  const project = await install([packages.main, packages.platform]);
+  const text = `
+    import { Sessions } from "handstamp/session";
+
+    async function use(): Promise<Sessions> {
+      await using own = new Sessions({ database: "memory:" });
+      await own.createNewSession("user");
+      console.log(own.isClosed);
+      return own;
+    }
+    use().then((own) => console.log(own.isClosed));`;
+  await compile(project, "using.cts", text);
+  const { stdout } = await run(process.execPath, ["using.cjs"], { cwd: project, env: environment });
+  assert.equal(stdout, "false\ntrue\n");
+});
+
+test("the types have every name that there is, and no other", () => {
+  const faces = ["index", "session", "fastify", "koa"];
+  const program = ts.createProgram(faces.map((name) => path.join(folder, `${name}.d.ts`)), { module: ts.ModuleKind.Node16, types: [] });
+  const checker = program.getTypeChecker();
+  for (const name of faces) {
+    const face = checker.getSymbolAtLocation(program.getSourceFile(path.join(folder, `${name}.d.ts`)));
+    const isValue = (symbol) => {
+      const meant = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+      return (meant.flags & ts.SymbolFlags.Value) !== 0;
+    };
+    const typed = checker.getExportsOfModule(face).filter(isValue).map((symbol) => symbol.name);
+    assert.deepEqual(typed.sort(), Object.keys(require(`../${name}.js`)).sort(), name);
   }
 });
 
@@ -132,6 +197,11 @@ test("without an addon a server can be used, and the engine says what is missing
   // One that was built from source.
   const built = { NAPI_RS_NATIVE_LIBRARY_PATH: path.join(folder, addon) };
   assert.equal(await program(project, "example.cjs", example, built), printed);
+});
+
+test("the folder itself can be installed where it was built", async () => {
+  const project = await install([{ name: "handstamp", file: folder }]);
+  assert.equal(await program(project, "example.cjs", example), printed);
 });
 
 test("each framework's own types fit", async () => {

@@ -9,6 +9,7 @@ import { Worker } from "node:worker_threads";
 import { once } from "node:events";
 
 import { open, serve, temporaryFolder } from "./support/backends.mjs";
+import { DATABASES } from "./support/databases.mjs";
 import { failsWith } from "./support/failures.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -44,22 +45,24 @@ test("several engines on one database are one", async () => {
   assert.deepEqual(await one.getSessionData(made.session.handle), { n: 1 });
 });
 
-test("sessions of the package are sessions of a server on the same database, and the other way round", async () => {
-  const database = `sqlite:${path.join(temporaryFolder(), "sessions.db")}`;
-  const server = await serve({ database });
-  const [here, there] = [open({ database }), open([{ hostname: server.hostname, port: server.port }])];
-  for (const [maker, other] of [[here, there], [there, here]]) {
-    const made = await maker.createNewSession("both", { a: 1 }, { n: 0 });
-    assert.deepEqual((await other.getSession(made.accessToken.token, made.antiCsrfToken)).session, made.session);
-    const renewed = await other.refreshSession(made.refreshToken.token);
-    assert.equal((await maker.refreshSession(made.refreshToken.token)).refreshToken.token, renewed.refreshToken.token);
-    assert.notEqual((await maker.getSession(renewed.accessToken.token, renewed.antiCsrfToken)).accessToken, undefined);
-    await other.updateSessionData(made.session.handle, { n: 1 });
-    assert.deepEqual(await maker.getSessionData(made.session.handle), { n: 1 });
-    assert.equal(await other.revokeSessionUsingSessionHandle(made.session.handle), true);
-    await failsWith("UNAUTHORISED", maker.refreshSession(renewed.refreshToken.token));
-  }
-});
+for (const [name, { skip, make }] of Object.entries(DATABASES)) {
+  test(`sessions of the package are sessions of a server on the same database, and the other way round: ${name}`, { skip }, async () => {
+    const database = await make();
+    const server = await serve({ database });
+    const [here, there] = [open({ database }), open([{ hostname: server.hostname, port: server.port }])];
+    for (const [maker, other] of [[here, there], [there, here]]) {
+      const made = await maker.createNewSession("both", { a: 1 }, { n: 0 });
+      assert.deepEqual((await other.getSession(made.accessToken.token, made.antiCsrfToken)).session, made.session);
+      const renewed = await other.refreshSession(made.refreshToken.token);
+      assert.equal((await maker.refreshSession(made.refreshToken.token)).refreshToken.token, renewed.refreshToken.token);
+      assert.notEqual((await maker.getSession(renewed.accessToken.token, renewed.antiCsrfToken)).accessToken, undefined);
+      await other.updateSessionData(made.session.handle, { n: 1 });
+      assert.deepEqual(await maker.getSessionData(made.session.handle), { n: 1 });
+      assert.equal(await other.revokeSessionUsingSessionHandle(made.session.handle), true);
+      await failsWith("UNAUTHORISED", maker.refreshSession(renewed.refreshToken.token));
+    }
+  });
+}
 
 test("a process ends by itself after close", async () => {
   const program = `
@@ -153,6 +156,7 @@ test("memory does not grow with the number of calls", async () => {
           await sdk.getSession(token, made.antiCsrfToken);
           // Not known, so that the engine is asked; and what fails must cost nothing either.
           await sdk.getSession(token + n, made.antiCsrfToken).catch(() => {});
+          if (n % 10 === 0) await sdk.refreshSession(made.refreshToken.token);
           if (n % 20 === 0) await sdk.updateSessionData(made.session.handle, { n });
         }
         global.gc();
@@ -164,11 +168,11 @@ test("memory does not grow with the number of calls", async () => {
       for (let warm = 0; warm < 3; warm++) await round();
       const before = await round();
       let after;
-      for (let rounds = 0; rounds < 5; rounds++) after = await round();
+      for (let rounds = 0; rounds < 50; rounds++) after = await round();
       await sdk.close();
       process.stdout.write(String((after - before) / 1024 / 1024));
     })();`;
-  const grown = Number(await run(program, { flags: ["--expose-gc"] }));
-  // A leak of 100 bytes a call would be 10 MiB.
-  assert.ok(grown < 8, `${grown} MiB more after 100,000 calls`);
+  const grown = Number(await run(program, { flags: ["--expose-gc", "--max-semi-space-size=1"] }));
+  // The heap grows in steps of some MiB until it has settled. If each call left 50 bytes behind, it would be 48 MiB.
+  assert.ok(grown < 32, `${grown} MiB more after a million calls`);
 });

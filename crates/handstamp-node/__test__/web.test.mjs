@@ -86,15 +86,14 @@ const FRAMEWORKS = {
     return listen(createServer(app));
   },
   async connect(sdk) {
+    const app = require("connect")();
     const functions = expressApi.withSessions(sdk);
-    return listen(
-      createServer(async (req, res) => {
-        const { pathname, searchParams } = new URL(req.url, "http://localhost");
-        const route = ROUTES[`${req.method} ${pathname}`];
-        const [status, body] = await outcomeOf(route, bound(functions, req, res), Object.fromEntries(searchParams));
-        res.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-      }),
-    );
+    app.use((req, res, next) => {
+      const { pathname, searchParams } = new URL(req.url, "http://localhost");
+      const answer = ([status, body]) => res.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+      outcomeOf(ROUTES[`${req.method} ${pathname}`], bound(functions, req, res), Object.fromEntries(searchParams)).then(answer, next);
+    });
+    return listen(createServer(app));
   },
   async fastify(sdk) {
     const app = require("fastify")();
@@ -258,9 +257,9 @@ const SCENARIOS = {
   },
 };
 
-for (const [backend, start] of Object.entries(OURS)) {
+for (const [backend, { skip, start }] of Object.entries(OURS)) {
   for (const [framework, serve] of Object.entries(FRAMEWORKS)) {
-    test(`${framework} on ${backend}`, async (t) => {
+    test(`${framework} on ${backend}`, { skip }, async (t) => {
       const { sdk } = await start();
       const url = await serve(sdk);
       for (const [name, scenario] of Object.entries(SCENARIOS)) await t.test(name, () => scenario(new Browser(url), sdk));

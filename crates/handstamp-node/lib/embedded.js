@@ -3,7 +3,9 @@
 const answers = require("./answers.js");
 const { general, invalid, tokenTheftDetected, tryRefreshToken, unauthorised } = require("./errors.js");
 const { engineSettings } = require("./settings.js");
+const { traceFailure } = require("./trace.js");
 
+const KIND = "engine";
 const NO_SESSION = "Session does not exist.";
 
 /** The arguments of this package's functions, by the engine's names for what they hold. */
@@ -33,8 +35,13 @@ function loadEngine() {
   }
 }
 
+/** Holds on to no engine, so that one that is forgotten goes. */
+function upkeepFailed({ operation, failure }) {
+  traceFailure(operation, KIND, failed(failure, ARGUMENTS));
+}
+
 class Embedded {
-  kind = "engine";
+  kind = KIND;
   canVersion = true;
   #engine;
   #settings;
@@ -44,7 +51,7 @@ class Embedded {
     const Engine = loadEngine();
     const given = engineSettings.filter((name) => name in settings).map((name) => [name, settings[name]]);
     try {
-      this.#engine = new Engine({ ...Object.fromEntries(given), revokeOnTheft: settings.onTheft === "revoke" });
+      this.#engine = new Engine({ ...Object.fromEntries(given), revokeOnTheft: settings.onTheft === "revoke" }, upkeepFailed);
     } catch (error) {
       const [name, ...why] = error.message.split(" ");
       throw invalid(name, why.join(" "));

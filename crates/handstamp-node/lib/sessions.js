@@ -7,7 +7,7 @@ const { general, invalid, unauthorised } = require("./errors.js");
 const { Remote } = require("./remote.js");
 const { read } = require("./settings.js");
 const { trace } = require("./trace.js");
-const { flag, jsonObject, optionalText, text, unicode, kindOf } = require("./values.js");
+const { flag, jsonObject, optionalText, options, text, unicode, kindOf } = require("./values.js");
 
 /** Sessions of one application. */
 class Sessions {
@@ -116,11 +116,12 @@ class Sessions {
   }
 
   /** Overwrites the session's data if nobody else has since the version `expectedVersion` was read. */
-  async writeSessionData(sessionHandle, newSessionData, { expectedVersion } = {}) {
+  async writeSessionData(sessionHandle, newSessionData, given) {
     this.#open();
     this.#versioned("writeSessionData");
     text("sessionHandle", sessionHandle);
     const data = jsonObject("newSessionData", newSessionData);
+    const { expectedVersion } = options("options", given);
     if (expectedVersion !== undefined && !(Number.isSafeInteger(expectedVersion) && expectedVersion > 0)) {
       throw invalid("expectedVersion", `must be a version that was read, and is ${kindOf(expectedVersion)}`);
     }

@@ -1,6 +1,7 @@
 "use strict";
 // One tracing channel for each function, `tracing:handstamp.getSession:start` and so on: what OpenTelemetry and others listen to.
-// Listeners get to know which function ran, on which backend, and why it failed: no tokens, no data.
+// Listeners get to know which function ran, on which backend, and why it failed: no tokens, no data. What the engine does by itself
+// is heard of where it fails.
 const { tracingChannel } = require("node:diagnostics_channel");
 
 const channels = new Map();
@@ -24,4 +25,9 @@ function trace(operation, backend, action) {
   return channel.tracePromise(quiet, { operation, backend }).then(() => result);
 }
 
-module.exports = { trace };
+/** What failed although nobody asked for it: there is nobody else to tell. */
+function traceFailure(operation, backend, error) {
+  channelOf(operation).error.publish({ operation, backend, error });
+}
+
+module.exports = { trace, traceFailure };

@@ -1,6 +1,6 @@
 "use strict";
 // Values that come from the application, read strictly; and JSON that goes back to it.
-const { invalid } = require("./errors.js");
+const { AuthError, invalid } = require("./errors.js");
 
 function kindOf(value) {
   if (value === null) return "null";
@@ -27,7 +27,7 @@ function flag(argument, value) {
   return value;
 }
 
-/** The JSON text of an object. What JSON would leave out or change without a word is refused, but for `undefined`. */
+/** The JSON text of an object. What JSON would leave out or change without a word is refused, but for `undefined` and NaN. */
 function jsonObject(argument, value) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw invalid(argument, `must be an object, and is ${kindOf(value)}`);
@@ -50,15 +50,23 @@ function jsonObject(argument, value) {
       return member;
     });
   } catch (error) {
-    if (error.argument === undefined && error.err?.argument === undefined) {
-      // Cycles, depth, and what the application's own toJSON throws.
-      const why = error instanceof RangeError ? "nests too deep" : "cannot be written as JSON";
-      throw invalid(argument, `${why}${/circular/i.test(error.message) ? ": it contains itself" : ""}`);
-    }
-    throw error;
+    if (AuthError.isErrorFromAuth(error)) throw error;
+    // Cycles, depth, and what the application's own toJSON throws, which may be anything.
+    const why = error instanceof RangeError ? "nests too deep" : "cannot be written as JSON";
+    const isCycle = error instanceof TypeError && /circular/i.test(error.message);
+    throw invalid(argument, isCycle ? `${why}: it contains itself` : why);
   }
   if (written === undefined || written[0] !== "{") throw invalid(argument, "must be an object, and its toJSON makes something else");
   return written;
+}
+
+/** What a function's last argument may say; none of it has to be there. */
+function options(argument, value) {
+  if (value === undefined) return {};
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw invalid(argument, `must be an object, and is ${kindOf(value)}`);
+  }
+  return value;
 }
 
 /** Makes a value that came from JSON unchangeable, at any depth. */
@@ -70,4 +78,4 @@ function freeze(value) {
   return value;
 }
 
-module.exports = { text, unicode, optionalText, flag, jsonObject, freeze, kindOf };
+module.exports = { text, unicode, optionalText, flag, jsonObject, options, freeze, kindOf };

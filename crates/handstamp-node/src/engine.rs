@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use handstamp::engine::{self, AntiCsrf, Create, KeyChoice, OnReuse, Verify};
 use handstamp::rotation::Policy;
@@ -19,21 +18,16 @@ use handstamp::token::access::TokenFormat;
 use handstamp::{AppId, JsonObject, Parts, SessionHandle, UserId};
 use napi_derive::napi;
 use tokio::sync::OnceCell;
-use tokio::task::JoinHandle;
 
 use crate::answers::{Check, Creation, Data, Done, Failed, Handles, Refresh, Write};
 use crate::settings::{Database, EngineSettings, Settings};
-
-/// How often keys are looked after.
-const KEYS_EVERY: Duration = Duration::from_secs(5);
-/// How often ended sessions are swept, and how many at a time, so that nobody waits long behind it.
-const SWEEP_EVERY: Duration = Duration::from_mins(1);
-const SWEEP_BATCH: u32 = 500;
+use crate::upkeep::{Listener, Upkeep};
 
 /// Makes, checks, renews and ends sessions. Any number of them, in any number of processes and threads, work on one database.
 #[napi]
 pub struct Engine {
     settings: Settings,
+    upkeep_failed: Arc<Listener>,
     running: OnceCell<Running>,
     closed: AtomicBool,
 }
@@ -41,21 +35,26 @@ pub struct Engine {
 /// An engine whose database is open.
 struct Running {
     engine: handstamp::Engine,
-    upkeep: [JoinHandle<()>; 2],
+    upkeep: Upkeep,
 }
 
 #[napi]
 impl Engine {
-    /// An engine that is to be as `settings` say. The database is opened by `open`, or by the first request.
+    /// An engine that is to be as `settings` say. The database is opened by `open`, or by the first request. `upkeepFailed` is
+    /// told of what fails while nobody asks; it keeps no process alive.
     ///
     /// @throws when a setting cannot be; the text says which and what it may be
     #[napi(constructor)]
-    pub fn new(settings: EngineSettings) -> napi::Result<Self> {
+    pub fn new(
+        settings: EngineSettings,
+        #[napi(ts_arg_type = "(told: UpkeepFailure) => void")] upkeep_failed: Listener,
+    ) -> napi::Result<Self> {
         let unfit = |why: crate::settings::Unfit| {
             napi::Error::new(napi::Status::InvalidArg, why.to_string())
         };
         Ok(Self {
             settings: settings.try_into().map_err(unfit)?,
+            upkeep_failed: Arc::new(upkeep_failed),
             running: OnceCell::new(),
             closed: AtomicBool::new(false),
         })
@@ -77,7 +76,7 @@ impl Engine {
         // Whoever is just opening it finishes first; if nobody is, nobody will.
         let running = self.running.get_or_try_init(async || Err(())).await;
         if let Ok(running) = running {
-            running.upkeep.iter().for_each(JoinHandle::abort);
+            running.upkeep.stop();
             running.engine.close().await;
         }
     }
@@ -283,23 +282,20 @@ impl Engine {
         }
         let running = self
             .running
-            .get_or_try_init(|| self.settings.start())
+            .get_or_try_init(|| self.settings.start(&self.upkeep_failed))
             .await?;
         Ok(&running.engine)
     }
 }
 
 impl Settings {
-    async fn start(&self) -> Result<Running, Failed> {
+    async fn start(&self, upkeep_failed: &Arc<Listener>) -> Result<Running, Failed> {
         let storage = self.storage().await?;
         let engine =
             handstamp::Engine::new(Parts::with_shared_storage(storage), self.config.clone());
         engine.prepare(&AppId::PUBLIC).await?;
         Ok(Running {
-            upkeep: [
-                tokio::spawn(tend(engine.clone())),
-                tokio::spawn(sweep(engine.clone())),
-            ],
+            upkeep: Upkeep::start(&engine, upkeep_failed),
             engine,
         })
     }
@@ -328,35 +324,6 @@ impl Settings {
             }
         }
     }
-}
-
-/// Looks after the keys. What fails is tried again at the next turn, or by the request that needs it.
-async fn tend(engine: handstamp::Engine) {
-    let mut turns = every(KEYS_EVERY);
-    loop {
-        turns.tick().await;
-        drop(engine.tend_keys().await);
-    }
-}
-
-/// Forgets sessions that have ended, a batch at a time. What fails is tried again at the next turn.
-async fn sweep(engine: handstamp::Engine) {
-    let mut turns = every(SWEEP_EVERY);
-    loop {
-        turns.tick().await;
-        while engine
-            .sweep(SWEEP_BATCH)
-            .await
-            .is_ok_and(|swept| swept == SWEEP_BATCH)
-        {}
-    }
-}
-
-/// Turns that do not catch up with those that were missed.
-fn every(period: Duration) -> tokio::time::Interval {
-    let mut turns = tokio::time::interval(period);
-    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    turns
 }
 
 fn object(field: &'static str, text: &str) -> Result<JsonObject, Failed> {

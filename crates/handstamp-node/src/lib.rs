@@ -4,3 +4,4 @@
 mod answers;
 mod engine;
 mod settings;
+mod upkeep;

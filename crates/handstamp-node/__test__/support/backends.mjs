@@ -1,13 +1,14 @@
 // What the scenarios run on: the engine in this process, this package against a server, and supertokens-node 1.0.1 against one.
-import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { after } from "node:test";
 
 import { startServer } from "../../../../tests/sdk/support/server.mjs";
 import * as session from "../../session.mjs";
+import { DATABASES } from "./databases.mjs";
+
+export { temporaryFolder } from "./databases.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
@@ -18,12 +19,6 @@ export const requireOfServerTests = createRequire(path.join(here, "../../../../t
 export const handstamp = session;
 
 const DOMAIN = "sessions.test";
-
-export function temporaryFolder() {
-  const folder = mkdtempSync(path.join(tmpdir(), "handstamp-node-"));
-  after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 /** Sessions that are closed when the test file ends. */
 export function open(options) {
@@ -41,20 +36,26 @@ export async function serve(options = {}) {
 
 const hostOf = ({ hostname, port }) => ({ hostname, port });
 
-/** The backends by name; each answers `{ sdk, Error }` when it is started. */
+/** A backend on a database that nobody has used. */
+const onDatabase = ({ skip, make }) => ({
+  skip,
+  start: async () => ({ sdk: open({ database: await make(), cookieDomain: DOMAIN }), Error: session.Error }),
+});
+
+/** The backends by name: why each is skipped, if it is; and how it is started, which answers `{ sdk, Error }`. */
 export const BACKENDS = {
-  "the engine in memory": async () => ({ sdk: open({ database: "memory:", cookieDomain: DOMAIN }), Error: session.Error }),
-  "the engine on SQLite": async () => {
-    const file = path.join(temporaryFolder(), "sessions.db");
-    return { sdk: open({ database: `sqlite:${file}`, cookieDomain: DOMAIN }), Error: session.Error };
-  },
-  "a server": async () => ({ sdk: open([hostOf(await serve())]), Error: session.Error }),
-  "supertokens-node 1.0.1 and a server": async () => {
-    const sdk = requireOfServerTests("supertokens-node/session");
-    sdk.init([hostOf(await serve())]);
-    return { sdk, Error: sdk.Error };
+  "the engine in memory": onDatabase({ skip: false, make: async () => "memory:" }),
+  ...Object.fromEntries(Object.entries(DATABASES).map(([name, database]) => [`the engine on ${name}`, onDatabase(database)])),
+  "a server": { skip: false, start: async () => ({ sdk: open([hostOf(await serve())]), Error: session.Error }) },
+  "supertokens-node 1.0.1 and a server": {
+    skip: false,
+    async start() {
+      const sdk = requireOfServerTests("supertokens-node/session");
+      sdk.init([hostOf(await serve())]);
+      return { sdk, Error: sdk.Error };
+    },
   },
 };
 
-/** Both backends of this package: for what supertokens-node has not. */
+/** The backends of this package: for what supertokens-node has not. */
 export const OURS = Object.fromEntries(Object.entries(BACKENDS).filter(([name]) => !name.startsWith("supertokens")));

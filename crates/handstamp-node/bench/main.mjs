@@ -1,5 +1,6 @@
-// What the verification of a good access token costs, here and elsewhere, one after the other in one process and in turns. Prints
-// Markdown. Needs HANDSTAMP_BIN, for the SDKs that fetch keys from a server, and the packages of tests/sdk.
+// What the verification of a good access token costs, and session data, here and elsewhere: one after the other in one process and
+// in turns. Prints Markdown. Needs HANDSTAMP_BIN, for the SDKs that fetch keys from a server, redis-server, and the packages of
+// tests/sdk and of this folder.
 import { generateKeyPairSync } from "node:crypto";
 import { rmSync, mkdtempSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -11,6 +12,7 @@ import { SignJWT, jwtVerify } from "jose";
 
 import { spawnServer } from "../../../tests/sdk/support/server.mjs";
 import { Sessions } from "../session.mjs";
+import { contenders } from "./stores.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const require = createRequire(path.join(here, "../../../tests/sdk/package.json"));
@@ -19,6 +21,9 @@ const require = createRequire(path.join(here, "../../../tests/sdk/package.json")
 const SESSIONS = 256;
 const ROUNDS = Number(process.env.ROUNDS ?? 7);
 const ROUND_MS = Number(process.env.ROUND_MS ?? 400);
+
+/** So many calls are under way at once where it is not one. */
+const IN_FLIGHT = 32;
 
 const PAYLOAD = { role: "editor", teams: ["a", "b", "c"] };
 const many = (make) => Promise.all(Array.from({ length: SESSIONS }, (_, n) => make(`user-${n}`)));
@@ -78,22 +83,28 @@ const CONTENDERS = {
   "jose 6.2.18, RS256": await jose(),
 };
 
-const data = new Sessions({ database: `sqlite:${path.join(folder, "sessions.db")}` });
-const { session } = await data.createNewSession("data", {}, { cart: [1, 2, 3] });
-const DATA = {
-  "getSessionData, SQLite, one at a time": () => data.getSessionData(session.handle),
-  "updateSessionData, SQLite, one at a time, durable": (n) => data.updateSessionData(session.handle, { cart: [n] }),
-};
+const stores = await contenders(folder, SESSIONS);
+const each = (action) => Object.fromEntries(Object.entries(stores).map(([name, store]) => [name, store[action]]));
+
+/** Calls `call` for each session, so many at a time. */
+async function pass(call, inFlight) {
+  let next = 0;
+  const work = async () => {
+    for (let n = next++; n < SESSIONS; n = next++) await call(n);
+  };
+  await Promise.all(Array.from({ length: inFlight }, work));
+}
 
 /** Microseconds of wall clock per call, in the best of all rounds: others use this machine, too. */
-async function measure(all) {
+async function measure(all, inFlight = 1) {
   const best = Object.fromEntries(Object.keys(all).map((name) => [name, Infinity]));
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, call] of Object.entries(all)) {
       const begun = performance.now();
       let calls = 0;
       while (performance.now() - begun < ROUND_MS) {
-        for (let n = 0; n < SESSIONS; n++) await call(n);
+        if (inFlight > 1) await pass(call, inFlight);
+        else for (let n = 0; n < SESSIONS; n++) await call(n);
         calls += SESSIONS;
       }
       best[name] = Math.min(best[name], ((performance.now() - begun) * 1000) / calls);
@@ -103,14 +114,28 @@ async function measure(all) {
 }
 
 const verified = await measure(CONTENDERS);
-const stored = await measure(DATA);
-await data.close();
+const data = {
+  read: await measure(each("read")),
+  write: await measure(each("write")),
+  manyReads: await measure(each("read"), IN_FLIGHT),
+  manyWrites: await measure(each("write"), IN_FLIGHT),
+};
+for (const store of Object.values(stores)) await store.close();
 await server.stop();
 rmSync(folder, { recursive: true });
 
 const others = Object.entries(verified).filter(([name]) => !name.startsWith("handstamp"));
 const fastest = Math.min(...others.map(([, micros]) => micros));
 const micros = (value) => `${value < 10 ? value.toFixed(1) : value.toFixed(0)} µs`;
+const [OURS] = Object.keys(stores);
+const rate = (value) => Math.round(1e6 / value).toLocaleString("en");
+const times = (value, ours) => `${(value / ours).toFixed(1)}`;
+const cell = (kind, show) => (name) => `${show(data[kind][name])} (${times(data[kind][name], data[kind][OURS])})`;
+const cells = [cell("read", micros), cell("write", micros), cell("manyReads", rate), cell("manyWrites", rate)];
+const row = (name) => `| ${[name, stores[name].durability, ...cells.map((show) => show(name))].join(" | ")} |`;
+const table = (durable) => Object.keys(stores).filter((name) => stores[name].durable === durable).map(row).join("\n");
+const HEAD = `| | durability | read | write | reads/s, ${IN_FLIGHT} at once | writes/s, ${IN_FLIGHT} at once |\n|---|---|---|---|---|---|`;
+
 console.log(`# Benchmarks in Node.js
 
 Written by \`cargo xtask bench --node\`, in one run on one machine, Node.js ${process.version}: wall clock per call, awaited one after
@@ -130,7 +155,22 @@ checks a signature and times, and no anti-CSRF token.
 
 ## Session data
 
-| | per call |
-|---|---|
-${Object.entries(stored).map(([name, value]) => `| ${name} | ${micros(value)} |`).join("\n")}`);
+A read is what a request does that brings a session along: \`getSessionData\` by the handle, a store's \`get\` by the session's id.
+A write is \`updateSessionData\`, a store's \`set\`. The stores are called as express-session's middleware calls them, without the
+middleware. All hold the same data, and all answers are read from JSON. In brackets: how many times as long it takes as in
+handstamp with SQLite.
+
+An answered write is on the disk:
+
+${HEAD}
+${table(true)}
+
+An answered write may be lost with the machine's power, or the process:
+
+${HEAD}
+${table(false)}
+
+connect-sqlite3 is the most used of express-session's SQLite stores whose licence is not a copyleft one. Its lines are on SQLite's
+defaults, but for \`concurrentDb\`, which is its own option for a write-ahead log; \`synchronous=2\` is FULL. Redis runs on this
+machine, asked over the loopback. A server of either kind serves many machines, as handstamp does with PostgreSQL or MySQL.`);
 process.exit(0);
