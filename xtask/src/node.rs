@@ -91,7 +91,7 @@ pub(crate) fn measure(binary: &Path, target: &Path) -> Result<String> {
     String::from_utf8(measured.stdout).context("the report is no text")
 }
 
-/// A browser for the tests in one: found, or installed. Without one they are shown as skipped.
+/// A browser for the tests in one: found, or installed. Without one they are shown as skipped, and fail where `CI` says so.
 fn provide_browser() -> Option<&'static str> {
     const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
     let find = || {
@@ -172,7 +172,7 @@ pub(crate) fn run_package(
         Some(path) => {
             tests.env("CHROMIUM", path);
         }
-        None => println!("the tests in a browser are left out, because there is no Chromium"),
+        None => println!("there is no Chromium for the tests in a browser"),
     }
     run(&mut tests)
 }
