@@ -32,10 +32,10 @@ fn key_ids(set: &JwkSet) -> BTreeSet<&str> {
 
 /// As a backend does that asks nobody: the key that the token names is in the set that it holds, and made the signature.
 fn verify_alone(token: &str, held: &JwkSet) {
-    let key = key_of(token);
-    let key = held
-        .find(&key)
-        .unwrap_or_else(|| panic!("{key} was not published before it signed"));
+    let id = key_of(token);
+    let key = held.find(&id);
+    assert!(key.is_some(), "{id} was not published before it signed");
+    let key = key.unwrap();
     let key = DecodingKey::from_jwk(key).unwrap();
     let verified = decode::<Value>(token, &key, &Validation::new(Algorithm::RS256));
     assert_eq!(verified.unwrap().claims["sub"], "user");
