@@ -128,7 +128,8 @@ pub trait Storage: Send + Sync + fmt::Debug {
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StorageError>;
 
-    /// Forgets up to `limit` sessions of all apps that have ended by `now`. Fewer than `limit` means that no more are left.
+    /// Forgets up to `limit` sessions of all apps that have ended by `now`. Fewer than `limit` means that no more are left but such
+    /// as others are at work with at the moment, which are for the next time.
     async fn sweep(&self, now: UnixMillis, limit: u32) -> Result<u32, StorageError>;
 
     /// The app's keys, in no particular order.

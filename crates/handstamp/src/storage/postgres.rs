@@ -184,9 +184,7 @@ impl Storage for PostgresStorage {
         step: Confirm,
     ) -> Result<Option<Session>, StorageError> {
         let confirmed = self.confirmations.take(Place::new(app, handle), step);
-        // A row that was written and then cannot be read stays written.
-        let session = confirmed.await?.transpose();
-        session.map_err(StorageError::with_outcome_unknown)
+        confirmed.await?.transpose()
     }
 
     async fn session_data(

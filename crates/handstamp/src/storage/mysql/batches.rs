@@ -161,7 +161,12 @@ impl Statement for ReadSession {
 
     async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<Self::Outcome>, Failed> {
         let found = read(&self.0, batch, SESSION, SESSIONS).await?;
-        rows::in_order(&found, batch.len(), rows::session_and_payload_version)
+        rows::in_order(
+            &found,
+            Access::Read,
+            batch.len(),
+            rows::session_and_payload_version,
+        )
     }
 }
 
@@ -187,7 +192,7 @@ impl Statement for ReadData {
 
     async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<Self::Outcome>, Failed> {
         let found = read(&self.0, batch, SESSION_DATA, SESSIONS_DATA).await?;
-        rows::in_order(&found, batch.len(), rows::session_data)
+        rows::in_order(&found, Access::Read, batch.len(), rows::session_data)
     }
 }
 

@@ -44,7 +44,7 @@ impl Statement for WriteData {
         })?;
         let work = Together(WriteMany(&asked));
         let held = self.0.run(Access::Write, &work).await?;
-        rows::in_order(&held, batch.len(), rows::data_write)
+        rows::in_order(&held, Access::Write, batch.len(), rows::data_write)
     }
 }
 

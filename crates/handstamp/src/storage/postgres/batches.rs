@@ -150,7 +150,7 @@ impl Statement for Rotate {
                 .bind(each(batch, |work| work.next.static_key));
             bind_rotation(bound, batch, |work| &work.next.rotation)
         });
-        let rotated = rows::in_order(&rotated.await?, batch.len(), |_| Ok(()))?;
+        let rotated = rows::in_order(&rotated.await?, Access::Write, batch.len(), |_| Ok(()))?;
         Ok(rotated.iter().map(|row| guarded(row.is_some())).collect())
     }
 }
@@ -185,7 +185,7 @@ impl Statement for Confirmation {
                 .bind(each(batch, |step| step.now.as_millis()))
                 .bind(each(batch, |step| step.expires_at.as_millis()))
         });
-        rows::in_order(&confirmed.await?, batch.len(), rows::session)
+        rows::in_order(&confirmed.await?, Access::Write, batch.len(), rows::session)
     }
 }
 
@@ -231,7 +231,12 @@ impl Statement for WriteData {
                 .bind(each(batch, |work| work.expected.map(signed)))
                 .bind(each(batch, |work| work.now.as_millis()))
         });
-        rows::in_order(&written.await?, batch.len(), rows::data_write)
+        rows::in_order(
+            &written.await?,
+            Access::Write,
+            batch.len(),
+            rows::data_write,
+        )
     }
 }
 
@@ -276,7 +281,7 @@ impl Statement for WritePayload {
                 .bind(each(batch, |work| work.payload.as_str()))
                 .bind(each(batch, |work| work.now.as_millis()))
         });
-        let written = rows::in_order(&written.await?, batch.len(), |_| Ok(()))?;
+        let written = rows::in_order(&written.await?, Access::Write, batch.len(), |_| Ok(()))?;
         Ok(written.iter().map(Option::is_some).collect())
     }
 }
@@ -299,7 +304,7 @@ impl Statement for Revoke {
 
     async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<bool>, Failed> {
         let revoked = self.0.rows(Access::Write, || about(REVOKE, batch));
-        let revoked = rows::in_order(&revoked.await?, batch.len(), |_| Ok(()))?;
+        let revoked = rows::in_order(&revoked.await?, Access::Write, batch.len(), |_| Ok(()))?;
         Ok(revoked.iter().map(Option::is_some).collect())
     }
 }
@@ -318,7 +323,7 @@ impl Statement for ReadSession {
 
     async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<Self::Outcome>, Failed> {
         let found = self.0.rows(Access::Read, || about(SESSION, batch));
-        rows::in_order(&found.await?, batch.len(), rows::session)
+        rows::in_order(&found.await?, Access::Read, batch.len(), rows::session)
     }
 }
 
@@ -339,7 +344,7 @@ impl Statement for ReadData {
 
     async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<Self::Outcome>, Failed> {
         let found = self.0.rows(Access::Read, || about(SESSION_DATA, batch));
-        rows::in_order(&found.await?, batch.len(), rows::session_data)
+        rows::in_order(&found.await?, Access::Read, batch.len(), rows::session_data)
     }
 }
 
