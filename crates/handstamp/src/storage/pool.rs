@@ -286,7 +286,7 @@ fn all_in_use<D: Driver>() -> Failed {
     without_a_row(StorageFault::Busy, why)
 }
 /// Waits for a moment, another one in each process, so that those who met do not meet again.
-async fn step_aside(attempt: u32) {
+pub(super) async fn step_aside(attempt: u32) {
     let random = RandomState::new().hash_one(attempt);
     let most = 4_u64 << attempt.min(6);
     let pause = Duration::from_millis(1 + random.checked_rem(most).unwrap_or(0));

@@ -107,6 +107,8 @@ fn tests() -> Vec<(&'static str, Test)> {
         schema::a_missing_schema_is_made_only_when_asked,
         schema::many_may_make_the_schema_at_once,
         schema::a_migration_that_was_interrupted_is_done_again,
+        schema::a_server_that_does_not_answer_is_given_up,
+        schema::a_migration_that_another_node_has_noted_is_done,
         schema::an_address_is_told_without_its_password,
         schema::a_database_that_is_not_there_is_said_plainly,
         schema::what_schema_1_wrote_is_read,

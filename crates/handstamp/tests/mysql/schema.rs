@@ -1,10 +1,15 @@
 //! The schema: made by one of many, refused where it is not ours, read as each earlier version wrote it.
 
+use std::time::Duration;
+
 use handstamp::storage::mysql::MySqlStorage;
 use handstamp::storage::{Guarded, KeyKind, Storage as _, StorageError, StorageFault, StoredKey};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::earlier;
 use crate::fixture::{APP, Town, at, in_database};
+use crate::proxy::{Proxy, host_and_port};
 
 fn refused(opened: Result<MySqlStorage, StorageError>) -> StorageError {
     opened.unwrap_err()
@@ -81,6 +86,50 @@ pub(crate) async fn a_migration_that_was_interrupted_is_done_again(town: Town) {
     let added = storage.add_key(&APP, &key(1)).await.unwrap();
     assert_eq!(added, Guarded::Written);
     assert_eq!(storage.tenants().await.unwrap(), []);
+}
+
+/// Both before anything was said, and in the middle.
+pub(crate) async fn a_server_that_does_not_answer_is_given_up(town: Town) {
+    let mut options = town.options();
+    options.acquire_timeout = Duration::from_millis(500);
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to_mute = town.server.replace(
+        host_and_port(&town.server),
+        &mute.local_addr().unwrap().to_string(),
+    );
+    let proxy = Proxy::to(&town.server).await;
+    proxy.fall_silent();
+    for url in [to_mute, proxy.url(&town.server)] {
+        let opened = timeout(
+            Duration::from_mins(1),
+            MySqlStorage::connect(&url, &options),
+        );
+        let error = refused(opened.await.unwrap());
+        assert_eq!(error.fault(), StorageFault::Unavailable, "{error}");
+        assert!(error.to_string().contains("does not answer"), "{error}");
+    }
+    proxy.let_through();
+    MySqlStorage::connect(&proxy.url(&town.server), &options)
+        .await
+        .unwrap();
+}
+
+/// The lock is known to one node of a cluster only.
+pub(crate) async fn a_migration_that_another_node_has_noted_is_done(town: Town) {
+    let mut client = town.client().await;
+    client
+        .run("CREATE TABLE handstamp_schema (version bigint PRIMARY KEY); BEGIN; INSERT INTO handstamp_schema VALUES (1)")
+        .await;
+    let opened = tokio::spawn({
+        let town = town.again();
+        async move { town.open().await }
+    });
+    client.sees_waiting(&town, 1).await;
+    client.run("COMMIT").await;
+    let storage = opened.await.unwrap();
+    assert_eq!(storage.tenants().await.unwrap(), []);
+    let noted = "SELECT COUNT(*) FROM handstamp_schema";
+    assert_eq!(client.number(noted).await, 1);
 }
 
 fn key(seed: u8) -> StoredKey {

@@ -1,10 +1,15 @@
 //! The schema: made by one of many, refused where it is not ours.
 
+use std::time::Duration;
+
 use handstamp::storage::postgres::PostgresStorage;
 use handstamp::storage::{Guarded, KeyKind, Storage as _, StorageError, StorageFault, StoredKey};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::earlier;
 use crate::fixture::{APP, Town, at};
+use crate::proxy::{Proxy, host_and_port};
 
 fn refused(opened: Result<PostgresStorage, StorageError>) -> StorageError {
     opened.unwrap_err()
@@ -70,6 +75,70 @@ pub(crate) async fn many_may_make_the_schema_at_once(town: Town) {
         assert_eq!(client.number(&sql).await, 1);
         client.run(&format!("DROP SCHEMA {schema} CASCADE")).await;
     }
+}
+
+/// Both before anything was said, and in the middle.
+pub(crate) async fn a_server_that_does_not_answer_is_given_up(town: Town) {
+    let mut options = town.options();
+    options.acquire_timeout = Duration::from_millis(500);
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to_mute = town.server.replace(
+        host_and_port(&town.server),
+        &mute.local_addr().unwrap().to_string(),
+    );
+    let proxy = Proxy::to(&town.server).await;
+    proxy.fall_silent();
+    for url in [to_mute, proxy.url(&town.server)] {
+        let opened = timeout(
+            Duration::from_mins(1),
+            PostgresStorage::connect(&url, &options),
+        );
+        let error = refused(opened.await.unwrap());
+        assert_eq!(error.fault(), StorageFault::Unavailable, "{error}");
+        assert!(error.to_string().contains("does not answer"), "{error}");
+    }
+    proxy.let_through();
+    PostgresStorage::connect(&proxy.url(&town.server), &options)
+        .await
+        .unwrap();
+}
+
+/// Who comes second waits for the first, and has nothing left to do.
+pub(crate) async fn a_migration_that_another_has_begun_is_left_to_it(town: Town) {
+    let mut client = town.client().await;
+    let begun = format!(
+        "CREATE SCHEMA {};
+         CREATE TABLE handstamp_schema (version bigint PRIMARY KEY)",
+        town.schema
+    );
+    client.run(&begun).await;
+    client
+        .run("BEGIN; INSERT INTO handstamp_schema VALUES (1)")
+        .await;
+    let opened = tokio::spawn({
+        let town = town.again();
+        async move { town.open().await }
+    });
+    client.sees_waiting(&town, 1).await;
+    client.run("COMMIT").await;
+    opened.await.unwrap();
+    let made = "SELECT count(*) FROM pg_tables
+                WHERE schemaname = current_schema() AND tablename <> 'handstamp_schema'";
+    assert_eq!(client.number(made).await, 0);
+
+    // Unless the first has given up.
+    client.run("DELETE FROM handstamp_schema").await;
+    client
+        .run("BEGIN; INSERT INTO handstamp_schema VALUES (1)")
+        .await;
+    let opened = tokio::spawn({
+        let town = town.again();
+        async move { town.open().await }
+    });
+    client.sees_waiting(&town, 1).await;
+    client.run("ROLLBACK").await;
+    let storage = opened.await.unwrap();
+    assert_eq!(storage.tenants().await.unwrap(), []);
 }
 
 fn key(seed: u8) -> StoredKey {

@@ -14,6 +14,8 @@ enum Way {
     Open,
     /// What is asked passes; at the answer the connection is closed.
     NoAnswers,
+    /// From when somebody asks for the schema's version, nothing passes; the connection stays.
+    Silent,
 }
 
 /// Listens on a port of its own.
@@ -46,6 +48,11 @@ impl Proxy {
     /// From now on statements get through, and their answers do not.
     pub(crate) fn swallow_answers(&self) {
         self.way.send_replace(Way::NoAnswers);
+    }
+
+    /// Who asks for the schema's version waits for ever.
+    pub(crate) fn fall_silent(&self) {
+        self.way.send_replace(Way::Silent);
     }
 
     pub(crate) fn let_through(&self) {
@@ -89,7 +96,18 @@ impl Proxy {
 async fn pass(client: TcpStream, server: TcpStream, way: &watch::Sender<Way>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let questions = tokio::io::copy(&mut from_client, &mut to_server);
+    let questions = async {
+        let mut buffer = vec![0; 65_536];
+        while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
+            let asks = |part: &[u8]| part == b"handstamp_schema";
+            if *way.borrow() == Way::Silent && buffer[..read].windows(16).any(asks) {
+                std::future::pending::<()>().await;
+            }
+            if to_server.write_all(&buffer[..read]).await.is_err() {
+                return;
+            }
+        }
+    };
     let answers = async {
         let mut buffer = vec![0; 65_536];
         while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
@@ -100,7 +118,7 @@ async fn pass(client: TcpStream, server: TcpStream, way: &watch::Sender<Way>) {
         }
     };
     tokio::select! {
-        _ = questions => {}
+        () = questions => {}
         () = answers => {}
     }
 }

@@ -46,6 +46,11 @@ pub(super) fn is_duplicate(error: &Error) -> bool {
     has_number(error, DUPLICATE)
 }
 
+/// It was undone, because others were at the same rows, also at another node.
+pub(super) fn is_deadlock(error: &Error) -> bool {
+    has_number(error, DEADLOCK)
+}
+
 pub(super) fn is_missing_table(error: &Error) -> bool {
     has_number(error, NO_SUCH_TABLE)
 }
