@@ -29,6 +29,10 @@ pub mod postgres;
 mod rows;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod versions;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod work;
 
 pub use error::{StorageError, StorageFault};
 

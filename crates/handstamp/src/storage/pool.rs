@@ -19,7 +19,9 @@ use super::{StorageError, StorageFault};
 mod connections;
 mod failures;
 
-pub(super) use failures::{NoConnection, may_pass, not_connected, to_connect, told, without_a_row};
+#[cfg(feature = "postgres")]
+pub(super) use failures::may_pass;
+pub(super) use failures::{NoConnection, not_connected, to_connect, told, without_a_row};
 
 /// What a pool has to know of a kind of database.
 pub(super) trait Driver: Sized + 'static {

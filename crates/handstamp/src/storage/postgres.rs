@@ -11,11 +11,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::batches::{
-    Confirmation, Insert, NewData, NewPayload, ReadData, ReadSession, Revoke, Rotate, Rotated,
-    WriteData, WritePayload,
+    Confirmation, Insert, ReadData, ReadSession, Revoke, Rotate, Rotated, WriteData, WritePayload,
 };
 use self::database::Database;
 use super::coalesce::{Bounds, Coalescer, Place, closed};
+use super::work::{NewData, NewPayload};
 use super::{Confirm, DataWrite, Guarded, Renewal, Storage, StorageError, StoredKey, TenantRecord};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};

@@ -151,11 +151,6 @@ pub(super) fn counts(rows: &[impl Cells]) -> Meaning<(u32, u32)> {
     Ok((count()?, count()?))
 }
 
-/// A number of ours for a column. What is too large is negative there, which no column holds.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(-1)
-}
-
 fn unsigned(place: &'static str, number: i64) -> Meaning<u64> {
     u64::try_from(number).map_err(|_| StorageError::inconsistent(place, OUT_OF_RANGE))
 }

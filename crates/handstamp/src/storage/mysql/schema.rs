@@ -8,6 +8,7 @@ use super::MySqlOptions;
 use super::database::settle;
 use super::failures::{is_deadlock, is_duplicate, is_missing_table};
 use crate::storage::pool::{not_connected, step_aside};
+use crate::storage::versions::{fits, seen};
 use crate::storage::{StorageError, StorageFault};
 
 /// In order; each is done once, and never edited afterwards. MySQL commits after each statement of theirs, so that one may be there
@@ -43,14 +44,7 @@ pub(super) async fn prepare(
     }
     // What goes wrong here has no consequences.
     drop(timeout(options.acquire_timeout, connection.close()).await);
-    if version > MIGRATIONS.len() {
-        let why = format!("the schema in {place} was written by a newer version of handstamp");
-        return unsuitable(why);
-    }
-    if version < MIGRATIONS.len() {
-        let why = format!("the schema in {place} is not up to date: run `handstamp migrate`");
-        return unsuitable(why);
-    }
+    fits(version, MIGRATIONS.len(), place)?;
     Ok(Server { most_bytes })
 }
 
@@ -165,10 +159,6 @@ const ATTEMPTS: u32 = 8;
 
 const VERSIONS: &str =
     "CREATE TABLE IF NOT EXISTS handstamp_schema (version bigint PRIMARY KEY) ENGINE = InnoDB";
-
-fn seen(version: Option<i64>) -> usize {
-    usize::try_from(version.unwrap_or(0)).unwrap_or(usize::MAX)
-}
 
 #[cfg(test)]
 mod tests {

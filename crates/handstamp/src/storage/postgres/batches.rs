@@ -7,15 +7,14 @@ use sqlx::query;
 
 use super::database::{Bound, Database};
 use super::uuids::Id;
-use crate::clock::UnixMillis;
 use crate::json::JsonObject;
 use crate::rotation::Rotation;
 use crate::session::{Session, SessionData};
 use crate::storage::coalesce::{Failed, Place, Statement};
 use crate::storage::pool::Access;
-use crate::storage::rows::{self, Meaning, session_columns, signed};
+use crate::storage::rows::{self, Meaning, session_columns};
+use crate::storage::work::{NewData, NewPayload, bytes, guarded, nonce, signed};
 use crate::storage::{Confirm, DataWrite, Guarded, Renewal};
-use crate::token::{Hash2, Nonce};
 
 /// A value of each element of a batch, as PostgreSQL takes an array.
 fn each<'b, W, T>(batch: &'b [(Place, W)], value: impl Fn(&'b W) -> T) -> Vec<T> {
@@ -63,14 +62,6 @@ fn bind_rotation<'q, W>(
             previous(work).map(|previous| previous.superseded_at.as_millis())
         }))
         .bind(each(batch, |work| signed(of(work).counter)))
-}
-
-fn bytes(hash: &Hash2) -> &[u8] {
-    hash.as_bytes()
-}
-
-fn nonce(nonce: &Nonce) -> &[u8] {
-    nonce.as_bytes()
 }
 
 pub(super) struct Insert(pub(super) Database);
@@ -206,13 +197,6 @@ pub(super) const CONFIRM: &str = concat!(
     session_columns!()
 );
 
-/// Session data that is to be written.
-pub(super) struct NewData {
-    pub(super) data: JsonObject,
-    pub(super) expected: Option<u64>,
-    pub(super) now: UnixMillis,
-}
-
 pub(super) struct WriteData(pub(super) Database);
 
 impl Statement for WriteData {
@@ -256,12 +240,6 @@ pub(super) const WRITE_DATA: &str = "WITH held AS (
              AND (held.expected IS NULL OR held.expected = held.data_version)
          RETURNING held.number, s.data_version)
      SELECT held.number, written.data_version FROM held LEFT JOIN written ON written.number = held.number";
-
-/// A JWT payload that is to be written.
-pub(super) struct NewPayload {
-    pub(super) payload: JsonObject,
-    pub(super) now: UnixMillis,
-}
 
 pub(super) struct WritePayload(pub(super) Database);
 
@@ -352,11 +330,3 @@ pub(super) const SESSION_DATA: &str = "SELECT asked.number, s.expires_at, s.data
      FROM unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS asked (app, tenant, handle, number)
      JOIN handstamp_sessions AS s
          ON s.app = asked.app AND s.tenant = asked.tenant AND s.handle = asked.handle";
-
-pub(super) fn guarded(done: bool) -> Guarded {
-    if done {
-        Guarded::Written
-    } else {
-        Guarded::Lost
-    }
-}

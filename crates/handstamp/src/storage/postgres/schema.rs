@@ -8,6 +8,7 @@ use super::PostgresOptions;
 use super::failures::code;
 use super::hosts::Hosts;
 use crate::storage::pool::{Source as _, not_connected, step_aside};
+use crate::storage::versions::{fits, seen};
 use crate::storage::{StorageError, StorageFault};
 
 /// In order; each is done once, and never edited afterwards.
@@ -29,15 +30,7 @@ pub(super) async fn prepare(hosts: &Hosts, options: &PostgresOptions) -> Result<
     }
     // What goes wrong here has no consequences.
     drop(timeout(options.acquire_timeout, connection.close()).await);
-    if version > MIGRATIONS.len() {
-        let why = format!("the schema in {place} was written by a newer version of handstamp");
-        return Err(StorageError::new(StorageFault::Unsuitable, why));
-    }
-    if version < MIGRATIONS.len() {
-        let why = format!("the schema in {place} is not up to date: run `handstamp migrate`");
-        return Err(StorageError::new(StorageFault::Unsuitable, why));
-    }
-    Ok(())
+    fits(version, MIGRATIONS.len(), &place)
 }
 
 fn silent(place: &str) -> StorageError {
@@ -114,10 +107,6 @@ const MAKE_SCHEMA: &str = "DO $$ BEGIN
              EXECUTE format('CREATE SCHEMA %I', current_setting('handstamp.schema'));
          END IF;
      END $$";
-
-fn seen(version: Option<i64>) -> usize {
-    usize::try_from(version.unwrap_or(0)).unwrap_or(usize::MAX)
-}
 
 /// Another was first to make what was not there, or to begin the migration: `IF NOT EXISTS` looks, and then makes, and in between is
 /// time. Of a migration itself these may tell of a table of another program, and that is there the next time as well.
