@@ -19,7 +19,7 @@ impl Engine {
         Ok(self.storage().revoke(app, handles).await?)
     }
 
-    /// Ends all sessions of a user, in one tenant or in all; answers those that there were. One write.
+    /// Ends all sessions of a user, in one tenant or in all; answers those that had not ended before. One write.
     ///
     /// # Errors
     /// When the store fails.
@@ -29,7 +29,10 @@ impl Engine {
         tenant: Option<&TenantId>,
         user: &UserId,
     ) -> Result<Vec<SessionHandle>, Failure> {
-        Ok(self.storage().revoke_user(app, tenant, user).await?)
+        Ok(self
+            .storage()
+            .revoke_user(app, tenant, user, self.now())
+            .await?)
     }
 
     /// The user's sessions, in one tenant or in all, in no particular order.

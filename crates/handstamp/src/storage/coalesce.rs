@@ -2,7 +2,7 @@
 //! next. A step that comes alone waits for nobody.
 
 use std::borrow::Cow;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -85,6 +85,7 @@ pub(super) struct Bounds {
 
 /// The lanes of one kind of step.
 pub(super) struct Coalescer<S: Statement> {
+    statement: Arc<S>,
     lanes: Box<[Sender<Job<S>>]>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -113,6 +114,7 @@ impl<S: Statement> Coalescer<S> {
             lanes.push(lane);
         }
         Self {
+            statement,
             lanes: lanes.into(),
             tasks: Mutex::new(tasks),
         }
@@ -154,6 +156,35 @@ impl<S: Statement> Coalescer<S> {
             drop(task.await);
             tasks.pop();
         }
+    }
+}
+
+impl<S: Statement<Work = (), Outcome = bool>> Coalescer<S> {
+    /// Those of a list that the step answers yes for. One alone goes together with those of others; many are a step of their own,
+    /// which is done with all or with none.
+    pub(super) async fn take_all(
+        &self,
+        app: &AppId,
+        handles: &[SessionHandle],
+    ) -> Result<Vec<SessionHandle>, StorageError> {
+        // In order, as batches are.
+        let handles: BTreeSet<_> = handles.iter().collect();
+        let batch: Vec<_> = handles
+            .into_iter()
+            .map(|handle| (Place::new(app, handle), ()))
+            .collect();
+        let answers = match batch.as_slice() {
+            _ if self.lanes.iter().any(Sender::is_closed) => return Err(closed()),
+            [] => Vec::new(),
+            [(place, ())] => vec![self.take(place.clone(), ()).await?],
+            many => {
+                let ran = self.statement.run(many).await;
+                ran.map_err(|failed| failed.told())?
+            }
+        };
+        let named = batch.into_iter().zip(answers);
+        let those = named.filter(|(_, answer)| *answer);
+        Ok(those.map(|((place, ()), _)| place.handle).collect())
     }
 }
 

@@ -229,10 +229,14 @@ impl Storage for MemoryStorage {
         app: &AppId,
         tenant: Option<&TenantId>,
         user: &UserId,
+        now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StorageError> {
         let mut state = self.state()?;
-        let handles = state.handles(app, tenant, |session| session.user_id == *user);
-        Ok(state.forget(app, &handles))
+        let of_user = |session: &Session| session.user_id == *user;
+        let alive = state.handles(app, tenant, |one| of_user(one) && one.is_alive(now));
+        let all = state.handles(app, tenant, of_user);
+        state.forget(app, &all);
+        Ok(alive)
     }
 
     async fn handles_of_user(

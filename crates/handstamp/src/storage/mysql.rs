@@ -4,16 +4,20 @@
 //! whether it held. Concurrent steps of one kind go together in one statement, or in one transaction of few statements. There is
 //! nothing in it that only one of the two databases knows, no sequence, and nothing that needs more than `READ COMMITTED`.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use self::batches::{Insert, ReadData, ReadSession};
-use self::data::{NewData, WriteData};
+use self::data::WriteData;
 use self::database::Database;
+use self::payloads::WritePayload;
+use self::revocations::Revoke;
 use self::rotations::{Rotate, Rotated};
 use super::coalesce::{Bounds, Coalescer, Place, closed};
+use super::work::{NewData, NewPayload};
 use super::{
     Confirm, DataWrite, Guarded, Renewal, Storage, StorageError, StorageFault, StoredKey,
     TenantRecord,
@@ -30,7 +34,9 @@ mod batches;
 mod data;
 mod database;
 mod failures;
+mod payloads;
 mod registry;
+mod revocations;
 mod rotations;
 mod schema;
 mod steps;
@@ -74,6 +80,8 @@ pub struct MySqlStorage {
     inserts: Coalescer<Insert>,
     rotations: Coalescer<Rotate>,
     data_writes: Coalescer<WriteData>,
+    payload_writes: Coalescer<WritePayload>,
+    revocations: Coalescer<Revoke>,
     sessions: Coalescer<ReadSession>,
     data: Coalescer<ReadData>,
 }
@@ -94,7 +102,7 @@ impl MySqlStorage {
         let place = address::place(&connect);
         let server = schema::prepare(&connect, &place, options).await?;
 
-        let database = Database::new(connect, options, server.most_bytes);
+        let database = Database::new(connect, options, server.most_bytes)?;
         let bounds = Bounds {
             lanes: options.lanes,
             batch: options.batch,
@@ -105,6 +113,8 @@ impl MySqlStorage {
             inserts: Coalescer::start(Insert(database.clone()), bounds),
             rotations: Coalescer::start(Rotate(database.clone()), bounds),
             data_writes: Coalescer::start(WriteData(database.clone()), bounds),
+            payload_writes: Coalescer::start(WritePayload(database.clone()), bounds),
+            revocations: Coalescer::start(Revoke(database.clone()), bounds),
             sessions: Coalescer::start(ReadSession(database.clone()), bounds),
             data: Coalescer::start(ReadData(database.clone()), bounds),
             database,
@@ -251,10 +261,7 @@ impl Storage for MySqlStorage {
         app: &AppId,
         handles: &[SessionHandle],
     ) -> Result<Vec<SessionHandle>, StorageError> {
-        if self.database.is_closed() {
-            return Err(closed());
-        }
-        steps::revoke(&self.database, app, handles).await
+        self.revocations.take_all(app, handles).await
     }
 
     async fn revoke_user(
@@ -262,8 +269,18 @@ impl Storage for MySqlStorage {
         app: &AppId,
         tenant: Option<&TenantId>,
         user: &UserId,
+        now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StorageError> {
-        steps::revoke_user(&self.database, app, tenant, user).await
+        // Those that are there now: whoever signs in meanwhile has come after it.
+        let found = steps::of_user(&self.database, app, tenant, user, None).await?;
+        let all: Vec<_> = found.iter().map(|(handle, _)| handle.clone()).collect();
+        let mut revoked = self.revocations.take_all(app, &all).await?;
+        let ended = found
+            .into_iter()
+            .filter(|(_, expires_at)| *expires_at <= now);
+        let ended: HashSet<_> = ended.map(|(handle, _)| handle).collect();
+        revoked.retain(|handle| !ended.contains(handle));
+        Ok(revoked)
     }
 
     async fn handles_of_user(
@@ -307,8 +324,13 @@ impl Storage for MySqlStorage {
         now: UnixMillis,
     ) -> Result<bool, StorageError> {
         self.fits(payload.as_str().len())?;
-        let place = Place::new(app, handle);
-        steps::write_jwt_payload(&self.database, &place, payload, now).await
+        let work = NewPayload {
+            payload: payload.clone(),
+            now,
+        };
+        self.payload_writes
+            .take(Place::new(app, handle), work)
+            .await
     }
 
     async fn put_tenant(
@@ -340,6 +362,8 @@ impl Storage for MySqlStorage {
         self.inserts.close().await;
         self.rotations.close().await;
         self.data_writes.close().await;
+        self.payload_writes.close().await;
+        self.revocations.close().await;
         self.sessions.close().await;
         self.data.close().await;
         self.database.close().await;

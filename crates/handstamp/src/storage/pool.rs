@@ -2,29 +2,40 @@
 //! that is safe.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use deadpool::Runtime;
+use deadpool::managed::{Object, PoolError, QueueMode, Timeouts};
+use sqlx::Error;
 use sqlx::error::DatabaseError;
-use sqlx::{Connection, Database, Error};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::RwLock;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::StorageFault;
+use self::connections::{Connections, TEST, UNTIL, locked};
 use super::coalesce::Failed;
+use super::{StorageError, StorageFault};
 
+mod connections;
 mod failures;
 
-pub(super) use failures::{NoConnection, may_pass, not_connected, to_connect, told, without_a_row};
+#[cfg(feature = "postgres")]
+pub(super) use failures::may_pass;
+pub(super) use failures::{NoConnection, not_connected, to_connect, told, without_a_row};
 
 /// What a pool has to know of a kind of database.
-pub(super) trait Driver: Database {
+pub(super) trait Driver: Sized + 'static {
+    /// What it is called.
+    const NAME: &'static str;
+    type Connection: Send + 'static;
     /// Where its connections come from.
     type Source: Source<Self>;
 
     /// What a failure that the server reported means.
     fn reported(error: &dyn DatabaseError, access: Access) -> (Failed, Remedy);
+
+    /// Says good-bye to the server. What goes wrong there has no consequences.
+    fn close(connection: Self::Connection) -> impl Future<Output = ()> + Send;
 }
 
 /// Where connections come from.
@@ -98,43 +109,33 @@ impl<D: Driver> Clone for Pool<D> {
 }
 
 struct Inner<D: Driver> {
-    source: D::Source,
-    idle: Mutex<Vec<Held<D>>>,
-    /// Whoever has a connection has one of these places.
-    places: Semaphore,
-    /// How many places there are.
-    most: u32,
-    /// When a connection was last found broken: those that have been idle since then are to be tested before they are used.
-    broken_at: Mutex<Option<Instant>>,
-    /// Counts how often all connections were given up; one that was made before such a time is not used again.
-    epoch: AtomicU64,
+    connections: deadpool::managed::Pool<Connections<D>>,
+    /// Whoever is at work reads this: who closes waits for all of them.
+    at_work: RwLock<()>,
+    /// When connections that nobody needs were last looked for.
+    tidied: Mutex<Instant>,
     acquire_timeout: Duration,
     patience: Option<Duration>,
 }
 
-struct Held<D: Driver> {
-    connection: D::Connection,
-    epoch: u64,
-    /// When it was last used.
-    used: Instant,
-    /// When it was last seen that its server is of use.
-    checked: Instant,
-}
-
 impl<D: Driver> Pool<D> {
-    pub(super) fn new(source: D::Source, limits: Limits) -> Self {
-        let most = limits.connections.max(1);
-        Self(Arc::new(Inner {
-            source,
-            idle: Mutex::default(),
-            places: Semaphore::new(usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS)),
-            most,
-            broken_at: Mutex::default(),
-            epoch: AtomicU64::new(0),
+    pub(super) fn new(source: D::Source, limits: Limits) -> Result<Self, StorageError> {
+        let most = limits.connections.clamp(1, MOST);
+        let connections = deadpool::managed::Pool::builder(Connections::new(source))
+            .max_size(usize::try_from(most).unwrap_or(usize::MAX))
+            // Those that are not needed when there is less to do stay unused, and can be closed.
+            .queue_mode(QueueMode::Lifo)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|why| StorageError::new(StorageFault::Other, why.to_string()))?;
+        Ok(Self(Arc::new(Inner {
+            connections,
+            at_work: RwLock::default(),
+            tidied: Mutex::new(Instant::now()),
             acquire_timeout: limits.acquire,
             // The server gives up first, so that an answer says what became of the statement.
             patience: limits.statement.map(|limit| limit.saturating_add(GRACE)),
-        }))
+        })))
     }
 
     /// Does `work`. What others made fail is done again, and a read whose connection broke.
@@ -156,7 +157,7 @@ impl<D: Driver> Pool<D> {
                     access == Access::Read && failed.fault == StorageFault::Unavailable
                 }
                 // It has refused the statement, so nothing was written.
-                Remedy::Elsewhere => self.0.source.is_a_choice(),
+                Remedy::Elsewhere => self.0.source().is_a_choice(),
                 Remedy::GiveUp | Remedy::None => false,
             };
             let late = self.0.patience.is_some_and(|most| began.elapsed() >= most);
@@ -177,16 +178,18 @@ impl<D: Driver> Pool<D> {
     ) -> Result<W::Outcome, (Failed, Remedy)> {
         let unsent = |failed| (failed, Remedy::None);
         let until = Instant::now() + self.0.acquire_timeout;
-        let _place = self.0.place(until).await.map_err(unsent)?;
-        let mut held = self.0.connection(until).await.map_err(unsent)?;
-        let run = work.run(&mut held.connection);
+        let _at_work = timeout_at(until, self.0.at_work.read())
+            .await
+            .map_err(|_| unsent(all_in_use::<D>()))?;
+        let (place, mut connection) = self.0.connection(until).await.map_err(unsent)?;
+        let run = work.run(&mut connection);
         let ran = match self.0.patience {
             Some(patience) => timeout(patience, run).await,
             None => Ok(run.await),
         };
         let (failed, remedy) = match ran {
             Ok(Ok(outcome)) => {
-                self.0.keep(held);
+                self.0.keep(place, connection);
                 return Ok(outcome);
             }
             Ok(Err(error)) => failures::of_work::<D>(&error, access),
@@ -196,141 +199,96 @@ impl<D: Driver> Pool<D> {
             }
         };
         match remedy {
-            Remedy::Repeat | Remedy::None => self.0.keep(held),
-            Remedy::Reconnect | Remedy::GiveUp => self.0.doubt(),
-            Remedy::Elsewhere if self.0.source.is_a_choice() => self.0.give_up_all(),
+            Remedy::Repeat | Remedy::None => self.0.keep(place, connection),
+            Remedy::Reconnect | Remedy::GiveUp => self.0.connections.manager().doubt(),
+            Remedy::Elsewhere if self.0.source().is_a_choice() => {
+                self.0.connections.manager().give_up_all();
+            }
             // The others are found out one by one; they can still read.
-            Remedy::Elsewhere => drop(held),
+            Remedy::Elsewhere => drop(connection),
         }
         Err((failed, remedy))
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.0.places.is_closed()
+        self.0.connections.is_closed()
     }
 
     /// Waits until all connections are back, and closes them.
     pub(super) async fn close(&self) {
-        let all = self.0.places.acquire_many(self.0.most).await;
-        self.0.places.close();
-        drop(all);
-        let idle = std::mem::take(&mut *locked(&self.0.idle));
-        for one in idle {
+        let _all = self.0.at_work.write().await;
+        let idle = self.0.connections.retain(|_, _| false);
+        self.0.connections.close();
+        for connection in idle.removed.into_iter().filter_map(|one| one.connection) {
             // What goes wrong here has no consequences.
-            drop(timeout(TEST, one.connection.close()).await);
+            drop(timeout(TEST, D::close(connection)).await);
         }
     }
 }
 
 impl<D: Driver> Inner<D> {
-    async fn place(&self, until: Instant) -> Result<SemaphorePermit<'_>, Failed> {
-        match timeout_at(until, self.places.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) => Err(without_a_row(StorageFault::Closed, D::NAME)),
-            Err(_) => {
-                let why = format!("all connections to {} are in use", D::NAME);
-                Err(without_a_row(StorageFault::Busy, why))
-            }
-        }
+    fn source(&self) -> &D::Source {
+        self.connections.manager().source()
     }
 
-    /// A connection that was good a moment ago, or has been tested, or is new.
-    async fn connection(&self, until: Instant) -> Result<Held<D>, Failed> {
-        let mut attempt = 1;
+    /// A connection that was good a moment ago, or has been tested, or is new; and its place, which is kept as long.
+    async fn connection(&self, until: Instant) -> Result<(Place<D>, D::Connection), Failed> {
+        let (mut attempt, mut refused) = (1, None);
         loop {
-            if let Some(held) = self.idle(until).await {
-                return Ok(held);
-            }
-            let epoch = self.epoch.load(Ordering::SeqCst);
-            let left = until.saturating_duration_since(Instant::now());
-            match self.source.connect(left).await {
-                Ok(connection) => {
-                    let now = Instant::now();
-                    return Ok(Held {
-                        connection,
-                        epoch,
-                        used: now,
-                        checked: now,
-                    });
+            let waits = Timeouts {
+                wait: Some(until.saturating_duration_since(Instant::now())),
+                ..Timeouts::new()
+            };
+            let got = UNTIL.scope(until, self.connections.timeout_get(&waits));
+            let why = match got.await {
+                Ok(mut place) => {
+                    if Instant::now() >= until && self.connections.manager().doubts(&place) {
+                        let why = format!("{} does not answer", D::NAME);
+                        return Err(without_a_row(StorageFault::Unavailable, why));
+                    }
+                    match place.connection.take() {
+                        Some(connection) => return Ok((place, connection)),
+                        None => continue,
+                    }
                 }
-                // Nothing was sent yet, whatever it is.
-                Err(why) if !why.may_pass() || soon(LAST_ROUND) >= until => {
-                    return Err(why.failed());
-                }
-                // Somebody may give one back before there is another.
-                Err(_) => step_aside(attempt).await,
+                Err(PoolError::Backend(why)) => why,
+                Err(PoolError::Closed) => return Err(without_a_row(StorageFault::Closed, D::NAME)),
+                Err(_) => return Err(refused.unwrap_or_else(all_in_use::<D>)),
+            };
+            // Nothing was sent yet, whatever it is.
+            if !why.may_pass() || Instant::now() + LAST_ROUND >= until {
+                return Err(why.failed());
             }
+            refused = Some(why.failed());
+            // Somebody may give one back before there is another.
+            step_aside(attempt).await;
             attempt += 1;
         }
     }
 
-    async fn idle(&self, until: Instant) -> Option<Held<D>> {
-        // By itself, so that the lock is not held while the connection is tested.
-        let idle = locked(&self.idle).pop();
-        let mut held = idle?;
-        if !self.doubts(&held) {
-            return Some(held);
+    fn keep(&self, mut place: Place<D>, connection: D::Connection) {
+        if self.connections.manager().is_current(&place) {
+            place.put_back(connection);
         }
-        let (test, most) = (self.source.is_of_use(&mut held.connection), soon(TEST));
-        match timeout_at(until.min(most), test).await {
-            Ok(Ok(true)) => {
-                held.checked = Instant::now();
-                return Some(held);
-            }
-            // A caller who had hardly any time left has learned nothing of the others.
-            Err(_) if until < most => {}
-            // Each of the others might take as long to turn out to be broken.
-            Ok(_) | Err(_) => self.give_up_all(),
+        drop(place);
+        let mut tidied = locked(&self.tidied);
+        if tidied.elapsed() > TIDY {
+            *tidied = Instant::now();
+            drop(tidied);
+            self.connections.retain(|one, _| one.is_needed());
         }
-        None
-    }
-
-    fn doubts(&self, held: &Held<D>) -> bool {
-        held.used.elapsed() > FRESH
-            || locked(&self.broken_at).is_some_and(|broken| broken >= held.used)
-            // A primary that has become a standby still answers.
-            || (self.source.is_a_choice() && held.checked.elapsed() > FRESH)
-    }
-
-    fn keep(&self, mut held: Held<D>) {
-        let mut idle = locked(&self.idle);
-        // After the store was closed nobody would take it any more.
-        if !self.places.is_closed() && held.epoch == self.epoch.load(Ordering::SeqCst) {
-            held.used = Instant::now();
-            idle.push(held);
-        }
-        // Those at the beginning are not needed when there is less to do.
-        let unused = idle
-            .iter()
-            .take_while(|one| one.used.elapsed() > UNUSED)
-            .count();
-        idle.drain(..unused);
-    }
-
-    /// A connection turned out to be broken.
-    fn doubt(&self) {
-        *locked(&self.broken_at) = Some(Instant::now());
-    }
-
-    /// Closes all, those in use as soon as they come back.
-    fn give_up_all(&self) {
-        let mut idle = locked(&self.idle);
-        self.epoch.fetch_add(1, Ordering::SeqCst);
-        idle.clear();
     }
 }
 
-fn soon(span: Duration) -> Instant {
-    Instant::now() + span
-}
+/// Where a connection is kept, and what one has to have to use one.
+type Place<D> = Object<Connections<D>>;
 
-/// None of these locks is held across anything that may fail half-way.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn all_in_use<D: Driver>() -> Failed {
+    let why = format!("all connections to {} are in use", D::NAME);
+    without_a_row(StorageFault::Busy, why)
 }
-
 /// Waits for a moment, another one in each process, so that those who met do not meet again.
-async fn step_aside(attempt: u32) {
+pub(super) async fn step_aside(attempt: u32) {
     let random = RandomState::new().hash_one(attempt);
     let most = 4_u64 << attempt.min(6);
     let pause = Duration::from_millis(1 + random.checked_rem(most).unwrap_or(0));
@@ -341,15 +299,16 @@ async fn step_aside(attempt: u32) {
     tokio::time::sleep(pause).await;
 }
 
+/// No server takes as many connections; room for all is made at once.
+const MOST: u32 = 100_000;
 /// How often a piece of work is tried at the most.
 const ATTEMPTS: u32 = 6;
 /// With less time left than this, nobody is asked for a connection once more.
 const LAST_ROUND: Duration = Duration::from_millis(300);
-/// How long a connection is taken for a good one without being used.
-const FRESH: Duration = Duration::from_secs(1);
-/// How long a connection is kept that nobody needs.
-const UNUSED: Duration = Duration::from_mins(5);
-/// How long the test of a connection may take.
-const TEST: Duration = Duration::from_secs(2);
+/// How often connections that nobody needs are looked for.
+const TIDY: Duration = Duration::from_mins(1);
 /// How much longer than the server we wait for a statement.
 const GRACE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

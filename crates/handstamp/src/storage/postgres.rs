@@ -11,10 +11,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::batches::{
-    Confirmation, Insert, NewData, ReadData, ReadSession, Rotate, Rotated, WriteData,
+    Confirmation, Insert, ReadData, ReadSession, Revoke, Rotate, Rotated, WriteData, WritePayload,
 };
 use self::database::Database;
 use super::coalesce::{Bounds, Coalescer, Place, closed};
+use super::work::{NewData, NewPayload};
 use super::{Confirm, DataWrite, Guarded, Renewal, Storage, StorageError, StoredKey, TenantRecord};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
@@ -75,6 +76,8 @@ pub struct PostgresStorage {
     rotations: Coalescer<Rotate>,
     confirmations: Coalescer<Confirmation>,
     data_writes: Coalescer<WriteData>,
+    payload_writes: Coalescer<WritePayload>,
+    revocations: Coalescer<Revoke>,
     sessions: Coalescer<ReadSession>,
     data: Coalescer<ReadData>,
 }
@@ -98,7 +101,7 @@ impl PostgresStorage {
         let place = hosts.to_string();
         schema::prepare(&hosts, &options).await?;
 
-        let database = Database::new(hosts, &options);
+        let database = Database::new(hosts, &options)?;
         let bounds = Bounds {
             lanes: options.lanes,
             batch: options.batch,
@@ -110,6 +113,8 @@ impl PostgresStorage {
             rotations: Coalescer::start(Rotate(database.clone()), bounds),
             confirmations: Coalescer::start(Confirmation(database.clone()), bounds),
             data_writes: Coalescer::start(WriteData(database.clone()), bounds),
+            payload_writes: Coalescer::start(WritePayload(database.clone()), bounds),
+            revocations: Coalescer::start(Revoke(database.clone()), bounds),
             sessions: Coalescer::start(ReadSession(database.clone()), bounds),
             data: Coalescer::start(ReadData(database.clone()), bounds),
             database,
@@ -179,9 +184,7 @@ impl Storage for PostgresStorage {
         step: Confirm,
     ) -> Result<Option<Session>, StorageError> {
         let confirmed = self.confirmations.take(Place::new(app, handle), step);
-        // A row that was written and then cannot be read stays written.
-        let session = confirmed.await?.transpose();
-        session.map_err(StorageError::with_outcome_unknown)
+        confirmed.await?.transpose()
     }
 
     async fn session_data(
@@ -215,7 +218,7 @@ impl Storage for PostgresStorage {
         app: &AppId,
         handles: &[SessionHandle],
     ) -> Result<Vec<SessionHandle>, StorageError> {
-        steps::revoke(&self.database, app, handles).await
+        self.revocations.take_all(app, handles).await
     }
 
     async fn revoke_user(
@@ -223,8 +226,9 @@ impl Storage for PostgresStorage {
         app: &AppId,
         tenant: Option<&TenantId>,
         user: &UserId,
+        now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StorageError> {
-        steps::revoke_user(&self.database, app, tenant, user).await
+        steps::revoke_user(&self.database, app, tenant, user, now).await
     }
 
     async fn handles_of_user(
@@ -267,7 +271,13 @@ impl Storage for PostgresStorage {
         payload: &JsonObject,
         now: UnixMillis,
     ) -> Result<bool, StorageError> {
-        steps::write_jwt_payload(&self.database, app, handle, payload, now).await
+        let work = NewPayload {
+            payload: payload.clone(),
+            now,
+        };
+        self.payload_writes
+            .take(Place::new(app, handle), work)
+            .await
     }
 
     async fn put_tenant(
@@ -300,6 +310,8 @@ impl Storage for PostgresStorage {
         self.rotations.close().await;
         self.confirmations.close().await;
         self.data_writes.close().await;
+        self.payload_writes.close().await;
+        self.revocations.close().await;
         self.sessions.close().await;
         self.data.close().await;
         self.database.close().await;

@@ -232,9 +232,10 @@ impl Storage for SqliteStorage {
         app: &AppId,
         tenant: Option<&TenantId>,
         user: &UserId,
+        now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StorageError> {
         let (app, tenant, user) = (app.clone(), tenant.cloned(), user.clone());
-        self.write(move |db| steps::revoke_user(db, &app, tenant.as_ref(), &user))
+        self.write(move |db| steps::revoke_user(db, &app, tenant.as_ref(), &user, now))
             .await
     }
 

@@ -206,9 +206,10 @@ impl<S: Storage> Storage for Faulty<S> {
         app: &AppId,
         tenant: Option<&TenantId>,
         user: &UserId,
+        now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StorageError> {
         self.disturb(|faults| faults.before).await?;
-        let done = self.inner.revoke_user(app, tenant, user).await?;
+        let done = self.inner.revoke_user(app, tenant, user, now).await?;
         self.disturb(|faults| faults.after)
             .await
             .map_err(StorageError::with_outcome_unknown)?;

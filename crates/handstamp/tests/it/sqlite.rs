@@ -497,7 +497,7 @@ async fn a_row_that_contradicts_itself_is_reported_by_place() {
                 .handles_of_user(&APP, None, user, at(0))
                 .await
                 .map(drop),
-            storage.revoke_user(&APP, None, user).await.map(drop),
+            storage.revoke_user(&APP, None, user, at(0)).await.map(drop),
         ];
         let errors: Vec<_> = all.into_iter().filter_map(Result::err).collect();
         assert!(!errors.is_empty(), "{sql}");

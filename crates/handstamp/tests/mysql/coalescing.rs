@@ -12,8 +12,8 @@ use crate::fixture::{
 };
 
 /// What locks a row that is not there yet, and rows that are.
-const GAPS: &str = "SELECT COUNT(*) FROM handstamp_sessions FOR UPDATE";
-const ROWS: &str = "SELECT handle FROM handstamp_sessions FOR UPDATE";
+pub(crate) const GAPS: &str = "SELECT COUNT(*) FROM handstamp_sessions FOR UPDATE";
+pub(crate) const ROWS: &str = "SELECT handle FROM handstamp_sessions FOR UPDATE";
 
 pub(crate) async fn waiting_writes_share_a_statement(town: Town) {
     let mut options = town.options();

@@ -28,6 +28,7 @@ mod plans;
 mod schema;
 #[path = "../server/sessions.rs"]
 mod sessions;
+mod sharing;
 #[path = "../server/steps.rs"]
 mod steps;
 #[path = "../server/sweeps.rs"]
@@ -114,6 +115,7 @@ fn tests() -> Vec<(&'static str, Test)> {
         migrations::a_newer_schema_is_refused,
         migrations::a_missing_schema_is_made_only_when_asked,
         migrations::many_may_make_the_schema_at_once,
+        migrations::a_server_that_does_not_answer_is_given_up,
         outages::a_cut_connection_leaves_the_outcome_open_and_a_retry_gets_the_same_child,
         outages::a_read_is_tried_again,
         outages::a_database_that_was_away_is_found_again,
@@ -121,11 +123,14 @@ fn tests() -> Vec<(&'static str, Test)> {
         outages::all_connections_in_use_are_reported,
         plans::every_statement_uses_an_index,
         schema::a_migration_that_was_interrupted_is_done_again,
+        schema::a_migration_that_another_node_has_noted_is_done,
         schema::an_address_is_told_without_its_password,
         schema::a_database_that_is_not_there_is_said_plainly,
         schema::what_schema_1_wrote_is_read,
         sweeps::a_sweep_puts_off_those_that_live_on,
         sweeps::sweeps_pass_by_rows_in_use,
         sweeps::servers_share_the_sweeping,
+        sharing::payloads_and_revocations_share_statements,
+        sharing::two_writes_to_one_session_do_not_share_a_statement,
     ]
 }

@@ -96,7 +96,7 @@ pub(crate) async fn every_statement_uses_an_index(town: Town) {
     let handles = storage.handles_of_user(&APP, None, user, at(0)).await;
     assert_eq!(handles.unwrap(), std::slice::from_ref(&one.handle));
     check("handles_of_user", 1).await;
-    let revoked = storage.revoke_user(&APP, None, user).await.unwrap();
+    let revoked = storage.revoke_user(&APP, None, user, at(0)).await.unwrap();
     assert_eq!(revoked, std::slice::from_ref(&one.handle));
     check("revoke_user", 2).await;
     let others: Vec<_> = (2_000..2_000 + SOME).map(handle).collect();

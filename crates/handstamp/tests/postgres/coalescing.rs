@@ -97,60 +97,6 @@ pub(crate) async fn each_of_a_shared_statement_has_its_own_outcome(town: Town) {
     );
 }
 
-/// The second of each pair depends on what the first leaves behind.
-pub(crate) async fn two_writes_to_one_session_do_not_share_a_statement(town: Town) {
-    let mut options = town.options();
-    options.lanes = 1;
-    let storage = town.open_with(&options).await;
-    keep(&storage, 0..4).await;
-    let handles: Vec<_> = (0..4).map(handle).collect();
-    let empty = JsonObject::empty();
-
-    let (one, new) = (session(9), session(10));
-    let inserts = [&one, &new, &new].map(|session| storage.insert(&APP, session, &empty));
-    let [first, others @ ..] = inserts;
-    let inserted = behind_a_lock(&town, first, others.into()).await;
-    let inserted: Vec<_> = inserted.into_iter().map(Result::unwrap).collect();
-    let (written, lost) = (Guarded::Written, Guarded::Lost);
-    assert_eq!(inserted, [written, written, lost]);
-
-    let child = with_child(&session(1), 2);
-    let mut again = child.clone();
-    again.counter += 1;
-    let rotate = |id: usize, expected, next| {
-        rotate(&storage, &APP, &handles[id], expected, next, at(20_000))
-    };
-    let rotations = vec![rotate(1, 0, &child), rotate(1, 1, &again)];
-    let rotated = behind_a_lock(&town, rotate(0, 0, &child), rotations).await;
-    let rotated: Vec<_> = rotated.into_iter().map(Result::unwrap).collect();
-    assert_eq!(rotated, [written; 3]);
-
-    let confirm = |id: usize, parent, child| {
-        let step = Confirm {
-            child: Hash2::from_bytes([child; 32]),
-            parent: Hash2::from_bytes([parent; 32]),
-            now: at(2_000),
-            expires_at: at(20_000),
-        };
-        storage.confirm(&APP, &handles[id], step)
-    };
-    let confirmations = vec![confirm(2, 1, 2), confirm(2, 2, 3)];
-    let confirmed = behind_a_lock(&town, confirm(0, 1, 2), confirmations).await;
-    let counters = confirmed
-        .into_iter()
-        .map(|one| one.unwrap().unwrap().rotation.counter);
-    assert_eq!(counters.collect::<Vec<_>>(), [2, 1, 2]);
-
-    let write = |id: usize, expected| {
-        storage.write_session_data(&APP, &handles[id], &empty, Some(expected), at(0))
-    };
-    let writes = vec![write(3, 1), write(3, 2)];
-    let outcomes = behind_a_lock(&town, write(0, 1), writes).await;
-    let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
-    let version = DataWrite::Written;
-    assert_eq!(outcomes, [version(2), version(2), version(3)]);
-}
-
 pub(crate) async fn a_bad_row_fails_nobody_else(town: Town) {
     let mut options = town.options();
     options.lanes = 1;

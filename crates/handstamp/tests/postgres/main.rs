@@ -28,6 +28,7 @@ mod plans;
 mod schema;
 #[path = "../server/sessions.rs"]
 mod sessions;
+mod sharing;
 #[path = "../server/steps.rs"]
 mod steps;
 #[path = "../server/sweeps.rs"]
@@ -96,7 +97,6 @@ fn tests() -> Vec<(&'static str, Test)> {
     tests![
         coalescing::waiting_writes_share_a_transaction,
         coalescing::each_of_a_shared_statement_has_its_own_outcome,
-        coalescing::two_writes_to_one_session_do_not_share_a_statement,
         coalescing::a_bad_row_fails_nobody_else,
         coalescing::many_engines_make_one_lineage,
         coalescing::guards_are_looked_at_again_after_waiting,
@@ -113,6 +113,7 @@ fn tests() -> Vec<(&'static str, Test)> {
         migrations::a_newer_schema_is_refused,
         migrations::a_missing_schema_is_made_only_when_asked,
         migrations::many_may_make_the_schema_at_once,
+        migrations::a_server_that_does_not_answer_is_given_up,
         outages::a_cut_connection_leaves_the_outcome_open_and_a_retry_gets_the_same_child,
         outages::a_read_is_tried_again,
         outages::a_database_that_was_away_is_found_again,
@@ -121,11 +122,14 @@ fn tests() -> Vec<(&'static str, Test)> {
         plans::every_statement_uses_an_index,
         plans::plans_for_an_empty_table_are_good_for_a_full_one,
         plans::rotations_touch_no_index,
+        schema::a_migration_that_another_has_begun_is_left_to_it,
         schema::an_address_is_told_without_its_password,
         schema::a_database_that_is_not_there_is_said_plainly,
         schema::what_schema_1_wrote_is_read,
         sweeps::a_sweep_puts_off_those_that_live_on,
         sweeps::sweeps_pass_by_rows_in_use,
         sweeps::servers_share_the_sweeping,
+        sharing::payloads_and_revocations_share_statements,
+        sharing::two_writes_to_one_session_do_not_share_a_statement,
     ]
 }

@@ -48,7 +48,7 @@ pub(crate) async fn every_statement_uses_an_index(town: Town) {
             .unwrap();
         assert_eq!(handles, std::slice::from_ref(&one.handle));
         assert_eq!(
-            storage.revoke_user(&APP, None, user).await.unwrap(),
+            storage.revoke_user(&APP, None, user, at(0)).await.unwrap(),
             handles
         );
         let others = [handle(2_000 + round), handle(3_000 + round)];
@@ -159,7 +159,10 @@ pub(crate) async fn plans_for_an_empty_table_are_good_for_a_full_one(town: Town)
         let handles = std::slice::from_ref(&one);
         assert_eq!(storage.revoke(&APP, handles).await.unwrap(), []);
         let user = &session(1).user_id;
-        assert_eq!(storage.revoke_user(&APP, None, user).await.unwrap(), []);
+        assert_eq!(
+            storage.revoke_user(&APP, None, user, at(0)).await.unwrap(),
+            []
+        );
         let theirs = storage.handles_of_user(&APP, None, user, at(0)).await;
         assert_eq!(theirs.unwrap(), []);
         assert_eq!(storage.sweep(at(10), 10).await.unwrap(), 0);

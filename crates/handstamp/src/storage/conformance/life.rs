@@ -43,7 +43,7 @@ pub async fn ends_with_close(storage: Arc<dyn Storage>) {
     assert_closed(written);
     assert_closed(storage.revoke(app, std::slice::from_ref(handle)).await);
     let user = &town.session.user_id;
-    assert_closed(storage.revoke_user(app, None, user).await);
+    assert_closed(storage.revoke_user(app, None, user, at(0)).await);
     assert_closed(storage.handles_of_user(app, None, user, at(0)).await);
     assert_closed(storage.sweep(at(0), 1).await);
     assert_closed(storage.keys(app).await);

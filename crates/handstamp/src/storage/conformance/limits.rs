@@ -93,9 +93,9 @@ pub async fn are_borne_in_every_field(storage: Arc<dyn Storage>) {
     let found = storage.handles_of_user(&app, Some(&tenant), &session.user_id, at(0));
     assert_eq!(found.await.expect("handles"), std::slice::from_ref(&handle));
     let shorter = user(&"\u{10ffff}".repeat(127));
-    let revoked = storage.revoke_user(&app, None, &shorter).await;
+    let revoked = storage.revoke_user(&app, None, &shorter, at(0)).await;
     assert_eq!(revoked.expect("revoke"), []);
-    let revoked = storage.revoke_user(&app, Some(&tenant), &session.user_id);
+    let revoked = storage.revoke_user(&app, Some(&tenant), &session.user_id, at(0));
     assert_eq!(revoked.await.expect("revoke"), [handle]);
 }
 

@@ -104,8 +104,8 @@ pub async fn beats_writes_in_flight_however_it_comes(storage: Arc<dyn Storage>) 
                     (true, 0, _) => drop(storage.revoke(&app, &list[..1]).await.expect("revoke")),
                     (true, 1, _) => drop(storage.revoke(&app, &list).await.expect("revoke")),
                     (true, 2, _) => {
-                        let revoked = storage.revoke_user(&app, Some(&here), &user).await;
-                        drop(revoked.expect("revoke"));
+                        let revoked = storage.revoke_user(&app, Some(&here), &user, at(2_000));
+                        drop(revoked.await.expect("revoke"));
                     }
                     (true, 3, _) => {
                         let removed = storage.remove_tenant(&app, &here).await;
@@ -191,7 +191,7 @@ pub async fn is_reported_to_one_of_many(storage: Arc<dyn Storage>) {
     town.neighbours_are_untouched().await;
 }
 
-/// In one tenant or in all, ended sessions too, and never another user's or another app's.
+/// In one tenant or in all, and never another user's or another app's. Sessions that have ended go as well, but nobody is told.
 pub async fn of_a_user_is_by_tenant_or_all(storage: Arc<dyn Storage>) {
     let (here, there) = (tenant("here"), tenant("there"));
     let places = [
@@ -200,41 +200,44 @@ pub async fn of_a_user_is_by_tenant_or_all(storage: Arc<dyn Storage>) {
         (AppId::PUBLIC, there.clone()),
         (app("elsewhere"), here.clone()),
     ];
+    let now = at(2_000);
     let mut handles = Vec::new();
     for (app, tenant) in &places {
         for (id, user) in [(1, "user"), (2, "user"), (3, "another")] {
             let mut session = session(tenant.clone(), id, user);
             if id == 2 {
-                session.expires_at = session.created_at;
+                session.expires_at = now;
             }
             let inserted = storage.insert(app, &session, &json("{}")).await;
             assert_eq!(inserted.expect("insert"), Guarded::Written);
-            handles.push((app, user, session.handle));
+            handles.push((app, user, session));
         }
     }
     let of = |of_app: &AppId, tenant: Option<&TenantId>| {
-        let named = handles.iter().filter(move |(app, user, handle)| {
-            *app == of_app && *user == "user" && tenant.is_none_or(|name| handle.tenant() == name)
+        let named = handles.iter().filter(move |(app, user, session)| {
+            let named = tenant.is_none_or(|name| session.handle.tenant() == name);
+            *app == of_app && *user == "user" && named && session.is_alive(now)
         });
-        set(named.map(|(_, _, handle)| handle.clone()))
+        set(named.map(|(_, _, session)| session.handle.clone()))
     };
     let user = user("user");
     let revoke = async |app: &AppId, tenant: Option<&TenantId>| {
         set(storage
-            .revoke_user(app, tenant, &user)
+            .revoke_user(app, tenant, &user, now)
             .await
             .expect("revoke"))
     };
     let public = AppId::PUBLIC;
     let in_here = of(&public, Some(&here));
-    assert_eq!(in_here.len(), 2);
+    assert_eq!(in_here.len(), 1);
     assert_eq!(revoke(&public, Some(&here)).await, in_here);
     assert_eq!(revoke(&public, Some(&here)).await, set([]));
     let in_all: BTreeSet<_> = of(&public, None).difference(&in_here).cloned().collect();
-    assert_eq!(in_all.len(), 4);
+    assert_eq!(in_all.len(), 2);
     assert_eq!(revoke(&public, None).await, in_all);
 
-    for (app, user, handle) in &handles {
+    for (app, user, session) in &handles {
+        let handle = &session.handle;
         let left = storage.session(app, handle).await.expect("session");
         let revoked = **app == public && *user == "user";
         assert_eq!(left.is_none(), revoked, "{app} {user} {handle}");

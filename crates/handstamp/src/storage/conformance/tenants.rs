@@ -186,7 +186,7 @@ pub async fn are_kept_apart_by_every_method(storage: Arc<dyn Storage>) {
     for way in 0..3 {
         let gone = match way {
             0 => storage.revoke(&one, std::slice::from_ref(handle)).await,
-            1 => storage.revoke_user(&one, Some(&here), &user).await,
+            1 => storage.revoke_user(&one, Some(&here), &user, at(0)).await,
             _ => storage
                 .remove_tenant(&one, &here)
                 .await

@@ -102,7 +102,9 @@ pub async fn are_told_apart_when_many_come_at_once(storage: Arc<dyn Storage>) {
     })
     .await;
     for (user, handle) in kept {
-        let revoked = storage.revoke_user(&AppId::PUBLIC, None, &user).await;
+        let revoked = storage
+            .revoke_user(&AppId::PUBLIC, None, &user, at(0))
+            .await;
         assert_eq!(revoked.expect("revoke"), [handle], "{user:?}");
     }
 }
@@ -137,7 +139,7 @@ pub async fn are_told_apart_byte_for_byte(storage: Arc<dyn Storage>) {
         assert_eq!(handles.expect("handles"), []);
     }
     for (user, handle) in &expected {
-        let revoked = storage.revoke_user(&AppId::PUBLIC, None, user).await;
+        let revoked = storage.revoke_user(&AppId::PUBLIC, None, user, at(0)).await;
         assert_eq!(
             revoked.expect("revoke"),
             std::slice::from_ref(handle),

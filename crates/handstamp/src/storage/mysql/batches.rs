@@ -6,18 +6,18 @@
 use std::collections::BTreeSet;
 
 use sqlx::mysql::MySqlRow;
-use sqlx::{Error, Row as _, query};
+use sqlx::{Error, MySql, Row as _, Transaction, query};
 
 use super::asked::{Asked, asked};
-use super::database::{Bound, Database, overtaken};
+use super::database::{Bound, Database, Steps, Together, overtaken};
 use crate::json::JsonObject;
 use crate::rotation::Rotation;
 use crate::session::{Session, SessionData};
 use crate::storage::Guarded;
 use crate::storage::coalesce::{Failed, Place, Statement};
 use crate::storage::pool::Access;
-use crate::storage::rows::{self, Meaning, session_columns, signed};
-use crate::token::{Hash2, Nonce};
+use crate::storage::rows::{self, Meaning, session_columns};
+use crate::storage::work::{bytes, guarded, nonce, signed};
 
 /// Binds `app, tenant, handle`.
 pub(super) fn bind_place<'q>(bound: Bound<'q>, place: &'q Place) -> Bound<'q> {
@@ -61,14 +61,6 @@ pub(super) fn ask_rotation(asked: &mut Asked, rotation: &Rotation) {
         previous.map(|previous| previous.superseded_at.as_millis()),
     );
     asked.number("counter", signed(rotation.counter));
-}
-
-fn bytes(hash: &Hash2) -> &[u8] {
-    hash.as_bytes()
-}
-
-fn nonce(nonce: &Nonce) -> &[u8] {
-    nonce.as_bytes()
 }
 
 pub(super) struct Insert(pub(super) Database);
@@ -161,7 +153,12 @@ impl Statement for ReadSession {
 
     async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<Self::Outcome>, Failed> {
         let found = read(&self.0, batch, SESSION, SESSIONS).await?;
-        rows::in_order(&found, batch.len(), rows::session_and_payload_version)
+        rows::in_order(
+            &found,
+            Access::Read,
+            batch.len(),
+            rows::session_and_payload_version,
+        )
     }
 }
 
@@ -187,7 +184,7 @@ impl Statement for ReadData {
 
     async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<Self::Outcome>, Failed> {
         let found = read(&self.0, batch, SESSION_DATA, SESSIONS_DATA).await?;
-        rows::in_order(&found, batch.len(), rows::session_data)
+        rows::in_order(&found, Access::Read, batch.len(), rows::session_data)
     }
 }
 
@@ -214,8 +211,49 @@ async fn read(
     database.rows(Access::Read, || asked.bind(many)).await
 }
 
+/// Locks those of `asked` that `hold` finds, and then has `write` write them, all in one transaction. Answers for each number up to
+/// `most` whether it was one of them.
+pub(super) async fn hold_and_write(
+    database: &Database,
+    asked: &[Asked],
+    (hold, write): (&'static str, &'static str),
+    most: usize,
+) -> Result<Vec<bool>, Failed> {
+    let work = Together(HoldAndWrite { asked, hold, write });
+    let written = database.run(Access::Write, &work).await?;
+    let numbers = (1..).take(most);
+    Ok(numbers.map(|number| written.contains(&number)).collect())
+}
+
+struct HoldAndWrite<'a> {
+    asked: &'a [Asked],
+    hold: &'static str,
+    write: &'static str,
+}
+
+impl Steps for HoldAndWrite<'_> {
+    type Outcome = BTreeSet<i64>;
+
+    async fn steps(
+        &self,
+        transaction: &mut Transaction<'_, MySql>,
+    ) -> Result<BTreeSet<i64>, Error> {
+        let mut all = BTreeSet::new();
+        for asked in self.asked {
+            let held = asked.bind(self.hold).fetch_all(&mut **transaction).await?;
+            let mut held = numbers(&held)?;
+            if !held.is_empty() {
+                let written = asked.bind(self.write).execute(&mut **transaction).await?;
+                all_of(written.rows_affected(), &held)?;
+            }
+            all.append(&mut held);
+        }
+        Ok(all)
+    }
+}
+
 /// The first column of each row.
-pub(super) fn numbers(rows: &[MySqlRow]) -> Result<BTreeSet<i64>, Error> {
+fn numbers(rows: &[MySqlRow]) -> Result<BTreeSet<i64>, Error> {
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 
@@ -225,13 +263,5 @@ pub(super) fn all_of(written: u64, held: &BTreeSet<i64>) -> Result<(), Error> {
         Ok(())
     } else {
         Err(overtaken())
-    }
-}
-
-pub(super) fn guarded(done: bool) -> Guarded {
-    if done {
-        Guarded::Written
-    } else {
-        Guarded::Lost
     }
 }

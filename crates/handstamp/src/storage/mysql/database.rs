@@ -13,21 +13,27 @@ use uuid::Uuid;
 
 use super::MySqlOptions;
 use super::{address, failures};
-use crate::storage::StorageFault;
 use crate::storage::coalesce::Failed;
 use crate::storage::pool::{
     Access, Driver, Limits, NoConnection, Pool, Remedy, Source, Work, to_connect,
 };
 use crate::storage::rows::Cells;
+use crate::storage::{StorageError, StorageFault};
 
 /// A statement with its values.
 pub(super) type Bound<'q> = Query<'q, MySql, MySqlArguments>;
 
 impl Driver for MySql {
+    const NAME: &'static str = "MySQL";
+    type Connection = MySqlConnection;
     type Source = Host;
 
     fn reported(error: &dyn DatabaseError, access: Access) -> (Failed, Remedy) {
         failures::reported(error, access)
+    }
+
+    async fn close(connection: MySqlConnection) {
+        drop(connection.close().await);
     }
 }
 
@@ -105,7 +111,7 @@ impl Database {
         connect: MySqlConnectOptions,
         options: &MySqlOptions,
         most_bytes: usize,
-    ) -> Self {
+    ) -> Result<Self, StorageError> {
         let limits = Limits {
             connections: options.max_connections,
             acquire: options.acquire_timeout,
@@ -115,10 +121,10 @@ impl Database {
             connect,
             limit: options.statement_timeout,
         };
-        Self {
-            pool: Pool::new(host, limits),
+        Ok(Self {
+            pool: Pool::new(host, limits)?,
             most_bytes,
-        }
+        })
     }
 
     pub(super) async fn run<W: Work<MySql>>(

@@ -1,15 +1,12 @@
 //! Rotations: conditional writes, alone or many in a statement.
 
-use std::collections::BTreeSet;
-
-use sqlx::{Error, MySql, Transaction, query};
+use sqlx::query;
 
 use super::asked::{Asked, asked};
-use super::batches::{all_of, ask_rotation, bind_place, bind_rotation, guarded, numbers};
-use super::database::{Database, Steps, Together};
+use super::batches::{ask_rotation, bind_place, bind_rotation, hold_and_write};
+use super::database::Database;
 use crate::storage::coalesce::{Failed, Place, Statement};
-use crate::storage::pool::Access;
-use crate::storage::rows::signed;
+use crate::storage::work::{guarded, signed};
 use crate::storage::{Guarded, Renewal};
 
 /// What a rotation is to be, and what it depends on.
@@ -47,30 +44,9 @@ impl Statement for Rotate {
             asked.number("static_key", i64::from(work.next.static_key));
             ask_rotation(asked, &work.next.rotation);
         })?;
-        let work = Together(RotateMany(&asked));
-        let rotated = self.0.run(Access::Write, &work).await?;
-        let numbers = (1..).zip(batch);
-        let outcomes = numbers.map(|(number, _)| guarded(rotated.contains(&number)));
-        Ok(outcomes.collect())
-    }
-}
-
-struct RotateMany<'a>(&'a Asked);
-
-impl Steps for RotateMany<'_> {
-    type Outcome = BTreeSet<i64>;
-
-    async fn steps(
-        &self,
-        transaction: &mut Transaction<'_, MySql>,
-    ) -> Result<BTreeSet<i64>, Error> {
-        let held = self.0.bind(HOLD_ROTATIONS).fetch_all(&mut **transaction);
-        let held = numbers(&held.await?)?;
-        if !held.is_empty() {
-            let rotated = self.0.bind(ROTATE_MANY).execute(&mut **transaction).await?;
-            all_of(rotated.rows_affected(), &held)?;
-        }
-        Ok(held)
+        let statements = (HOLD_ROTATIONS, ROTATE_MANY);
+        let rotated = hold_and_write(&self.0, &[asked], statements, batch.len()).await?;
+        Ok(rotated.into_iter().map(guarded).collect())
     }
 }
 

@@ -3,13 +3,14 @@
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
-use sqlx::{Error, Postgres, Row as _};
+use sqlx::{Connection as _, Error, Postgres, Row as _};
 use uuid::Uuid;
 
 use super::PostgresOptions;
 use super::failures;
 use super::hosts::Hosts;
 use super::uuids::Id;
+use crate::storage::StorageError;
 use crate::storage::coalesce::Failed;
 use crate::storage::pool::{Access, Driver, Limits, Pool, Remedy, Work};
 use crate::storage::rows::Cells;
@@ -18,10 +19,16 @@ use crate::storage::rows::Cells;
 pub(super) type Bound<'q> = Query<'q, Postgres, PgArguments>;
 
 impl Driver for Postgres {
+    const NAME: &'static str = "PostgreSQL";
+    type Connection = PgConnection;
     type Source = Hosts;
 
     fn reported(error: &dyn DatabaseError, access: Access) -> (Failed, Remedy) {
         failures::reported(error, access)
+    }
+
+    async fn close(connection: PgConnection) {
+        drop(connection.close().await);
     }
 }
 
@@ -30,13 +37,13 @@ impl Driver for Postgres {
 pub(super) struct Database(Pool<Postgres>);
 
 impl Database {
-    pub(super) fn new(hosts: Hosts, options: &PostgresOptions) -> Self {
+    pub(super) fn new(hosts: Hosts, options: &PostgresOptions) -> Result<Self, StorageError> {
         let limits = Limits {
             connections: options.max_connections,
             acquire: options.acquire_timeout,
             statement: options.statement_timeout,
         };
-        Self(Pool::new(hosts, limits))
+        Pool::new(hosts, limits).map(Self)
     }
 
     /// Runs what `statement` makes, and answers its rows.

@@ -3,85 +3,33 @@
 use sqlx::query;
 
 use super::database::Database;
-use super::uuids::Id;
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
-use crate::json::JsonObject;
 use crate::storage::StorageError;
 use crate::storage::pool::{Access, told};
 use crate::storage::rows;
 
 pub(super) type Answer<T> = Result<T, StorageError>;
 
-pub(super) async fn write_jwt_payload(
-    database: &Database,
-    app: &AppId,
-    handle: &SessionHandle,
-    payload: &JsonObject,
-    now: UnixMillis,
-) -> Answer<bool> {
-    let written = database.rows(Access::Write, || {
-        query(WRITE_JWT_PAYLOAD)
-            .bind(app.as_str())
-            .bind(handle.tenant().as_str())
-            .bind(Id(handle.id()))
-            .bind(now.as_millis())
-            .bind(payload.as_str())
-    });
-    Ok(!written.await.map_err(told)?.is_empty())
-}
-
-pub(super) const WRITE_JWT_PAYLOAD: &str = "UPDATE handstamp_sessions SET jwt_payload = $5
-     WHERE app = $1 AND tenant = $2 AND handle = $3 AND expires_at > $4
-     RETURNING 1";
-
-pub(super) async fn revoke(
-    database: &Database,
-    app: &AppId,
-    handles: &[SessionHandle],
-) -> Answer<Vec<SessionHandle>> {
-    // As batches do, so that nobody waits in a circle.
-    let mut handles: Vec<_> = handles.iter().collect();
-    handles.sort_unstable();
-    handles.dedup();
-    let tenants: Vec<&str> = handles
-        .iter()
-        .map(|handle| handle.tenant().as_str())
-        .collect();
-    let ids: Vec<Id> = handles.iter().map(|handle| Id(handle.id())).collect();
-    let revoked = database.rows(Access::Write, || {
-        query(REVOKE).bind(app.as_str()).bind(&tenants).bind(&ids)
-    });
-    revoked
-        .await
-        .map_err(told)?
-        .iter()
-        .map(rows::handle)
-        .collect()
-}
-
-pub(super) const REVOKE: &str = "DELETE FROM handstamp_sessions AS s
-     USING unnest($2::text[], $3::uuid[]) AS asked (tenant, handle)
-     WHERE s.app = $1 AND s.tenant = asked.tenant AND s.handle = asked.handle
-     RETURNING s.tenant, s.handle";
-
 pub(super) async fn revoke_user(
     database: &Database,
     app: &AppId,
     tenant: Option<&TenantId>,
     user: &UserId,
+    now: UnixMillis,
 ) -> Answer<Vec<SessionHandle>> {
     let revoked = database.rows(Access::Write, || {
         query(REVOKE_USER)
             .bind(app.as_str())
             .bind(user.as_str())
             .bind(tenant.map(TenantId::as_str))
+            .bind(now.as_millis())
     });
     revoked
         .await
         .map_err(told)?
         .iter()
-        .map(rows::handle)
+        .map(|row| rows::of_write(rows::handle(row)))
         .collect()
 }
 
@@ -90,10 +38,12 @@ pub(super) const REVOKE_USER: &str = "WITH held AS (
          SELECT app, tenant, handle FROM handstamp_sessions
          WHERE app = $1 AND user_id = $2 AND ($3::text IS NULL OR tenant = $3)
          ORDER BY app, tenant, handle
-         FOR UPDATE)
-     DELETE FROM handstamp_sessions AS s USING held
-     WHERE s.app = held.app AND s.tenant = held.tenant AND s.handle = held.handle
-     RETURNING s.tenant, s.handle";
+         FOR UPDATE),
+     gone AS (
+         DELETE FROM handstamp_sessions AS s USING held
+         WHERE s.app = held.app AND s.tenant = held.tenant AND s.handle = held.handle
+         RETURNING s.tenant, s.handle, s.expires_at)
+     SELECT tenant, handle FROM gone WHERE expires_at > $4";
 
 pub(super) async fn handles_of_user(
     database: &Database,
@@ -129,7 +79,7 @@ pub(super) async fn sweep(database: &Database, now: UnixMillis, limit: u32) -> A
         let looked = database.rows(Access::Write, || {
             query(SWEEP).bind(now.as_millis()).bind(i64::from(most))
         });
-        let (due, gone) = rows::counts(&looked.await.map_err(told)?)?;
+        let (due, gone) = rows::of_write(rows::counts(&looked.await.map_err(told)?))?;
         swept += gone;
         if due < most {
             break;

@@ -43,6 +43,12 @@ pub(super) fn handle(row: &Row<'_>) -> Result<SessionHandle, StorageError> {
     Columns::of(row).handle()
 }
 
+/// `tenant, handle, expires_at`
+pub(super) fn handle_and_end(row: &Row<'_>) -> Result<(SessionHandle, UnixMillis), StorageError> {
+    let mut columns = Columns::of(row);
+    Ok((columns.handle()?, columns.time("sessions.expires_at")?))
+}
+
 /// `expires_at, version, data`; the last two are null if their row is missing.
 pub(super) fn session_data(row: &Row<'_>) -> Result<SessionData, StorageError> {
     let mut columns = Columns::of(row);

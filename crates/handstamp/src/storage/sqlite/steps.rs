@@ -260,14 +260,17 @@ pub(super) fn revoke_user(
     app: &AppId,
     tenant: Option<&TenantId>,
     user: &UserId,
+    now: UnixMillis,
 ) -> Result<Vec<SessionHandle>, StorageError> {
-    db.all(
+    let gone = db.all(
         "DELETE FROM sessions
          WHERE app = ?1 AND user_id = ?2 AND (?3 IS NULL OR tenant = ?3)
-         RETURNING tenant, handle",
+         RETURNING tenant, handle, expires_at",
         params![app.as_str(), user.as_str(), tenant.map(TenantId::as_str)],
-        rows::handle,
-    )
+        rows::handle_and_end,
+    )?;
+    let alive = gone.into_iter().filter(|(_, expires_at)| *expires_at > now);
+    Ok(alive.map(|(handle, _)| handle).collect())
 }
 
 pub(super) fn handles_of_user(

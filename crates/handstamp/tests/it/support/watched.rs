@@ -123,10 +123,11 @@ impl Storage for Watched {
         app: &AppId,
         tenant: Option<&TenantId>,
         user: &UserId,
+        now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StorageError> {
         self.asked("revoke_user")
             .await?
-            .revoke_user(app, tenant, user)
+            .revoke_user(app, tenant, user, now)
             .await
     }
 
