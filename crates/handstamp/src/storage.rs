@@ -29,6 +29,10 @@ pub mod postgres;
 mod rows;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod versions;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod work;
 
 pub use error::{StorageError, StorageFault};
 
@@ -128,7 +132,8 @@ pub trait Storage: Send + Sync + fmt::Debug {
         now: UnixMillis,
     ) -> Result<Vec<SessionHandle>, StorageError>;
 
-    /// Forgets up to `limit` sessions of all apps that have ended by `now`. Fewer than `limit` means that no more are left.
+    /// Forgets up to `limit` sessions of all apps that have ended by `now`. Fewer than `limit` means that no more are left but such
+    /// as others are at work with at the moment, which are for the next time.
     async fn sweep(&self, now: UnixMillis, limit: u32) -> Result<u32, StorageError>;
 
     /// The app's keys, in no particular order.

@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::wait;
 
-/// What becomes of answers; questions always pass.
+/// What becomes of answers; but for the last of these, questions always pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// They pass.
@@ -23,6 +23,8 @@ pub enum Way {
     Cut,
     /// So is it at the first of so many answers; the others pass.
     CutOneOf(u32),
+    /// Answers pass, and a question that holds this waits until the way is another.
+    HeldAt(&'static str),
 }
 
 /// Listens at a port of its own, and is gone with the value.
@@ -178,9 +180,24 @@ impl Shared {
             Way::Slow(span) => wait::pause(span),
             Way::Cut => return false,
             Way::CutOneOf(many) => return !answers.is_multiple_of(many),
-            Way::Open | Way::Held => {}
+            Way::Open | Way::Held | Way::HeldAt(_) => {}
         }
         true
+    }
+
+    /// Waits as long as a question has to.
+    fn holds(&self, question: &[u8]) {
+        let mut state = self.state();
+        while let Way::HeldAt(words) = state.way {
+            let mut parts = question.windows(words.len().max(1));
+            if !parts.any(|part| part == words.as_bytes()) {
+                break;
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }
 
@@ -194,17 +211,23 @@ fn pass(client: TcpStream, shared: &Arc<Shared>) -> Result<()> {
         state.ends.push(stream.try_clone()?);
     }
     let questions = (client.try_clone()?, server.try_clone()?);
-    std::thread::spawn(move || copy(questions.0, questions.1, || true));
+    let asked = Arc::clone(shared);
+    std::thread::spawn(move || {
+        copy(questions.0, questions.1, |question| {
+            asked.holds(question);
+            true
+        });
+    });
     let shared = Arc::clone(shared);
-    std::thread::spawn(move || copy(server, client, || shared.lets_pass()));
+    std::thread::spawn(move || copy(server, client, |_| shared.lets_pass()));
     Ok(())
 }
 
 /// Until one of the two ends, or something must not pass; then both end.
-fn copy(mut from: TcpStream, mut to: TcpStream, mut passes: impl FnMut() -> bool) {
+fn copy(mut from: TcpStream, mut to: TcpStream, mut passes: impl FnMut(&[u8]) -> bool) {
     let mut buffer = vec![0; 65_536];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
-        let Some(bytes) = buffer.get(..read).filter(|_| passes()) else {
+        let Some(bytes) = buffer.get(..read).filter(|bytes| passes(bytes)) else {
             break;
         };
         if to.write_all(bytes).is_err() {

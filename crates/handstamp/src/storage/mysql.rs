@@ -11,12 +11,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::batches::{Insert, ReadData, ReadSession};
-use self::data::{NewData, WriteData};
+use self::data::WriteData;
 use self::database::Database;
-use self::payloads::{NewPayload, WritePayload};
+use self::payloads::WritePayload;
 use self::revocations::Revoke;
 use self::rotations::{Rotate, Rotated};
 use super::coalesce::{Bounds, Coalescer, Place, closed};
+use super::work::{NewData, NewPayload};
 use super::{
     Confirm, DataWrite, Guarded, Renewal, Storage, StorageError, StorageFault, StoredKey,
     TenantRecord,

@@ -19,7 +19,9 @@ use super::{StorageError, StorageFault};
 mod connections;
 mod failures;
 
-pub(super) use failures::{NoConnection, may_pass, not_connected, to_connect, told, without_a_row};
+#[cfg(feature = "postgres")]
+pub(super) use failures::may_pass;
+pub(super) use failures::{NoConnection, not_connected, to_connect, told, without_a_row};
 
 /// What a pool has to know of a kind of database.
 pub(super) trait Driver: Sized + 'static {
@@ -286,7 +288,7 @@ fn all_in_use<D: Driver>() -> Failed {
     without_a_row(StorageFault::Busy, why)
 }
 /// Waits for a moment, another one in each process, so that those who met do not meet again.
-async fn step_aside(attempt: u32) {
+pub(super) async fn step_aside(attempt: u32) {
     let random = RandomState::new().hash_one(attempt);
     let most = 4_u64 << attempt.min(6);
     let pause = Duration::from_millis(1 + random.checked_rem(most).unwrap_or(0));

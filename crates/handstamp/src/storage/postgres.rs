@@ -11,11 +11,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::batches::{
-    Confirmation, Insert, NewData, NewPayload, ReadData, ReadSession, Revoke, Rotate, Rotated,
-    WriteData, WritePayload,
+    Confirmation, Insert, ReadData, ReadSession, Revoke, Rotate, Rotated, WriteData, WritePayload,
 };
 use self::database::Database;
 use super::coalesce::{Bounds, Coalescer, Place, closed};
+use super::work::{NewData, NewPayload};
 use super::{Confirm, DataWrite, Guarded, Renewal, Storage, StorageError, StoredKey, TenantRecord};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
@@ -184,9 +184,7 @@ impl Storage for PostgresStorage {
         step: Confirm,
     ) -> Result<Option<Session>, StorageError> {
         let confirmed = self.confirmations.take(Place::new(app, handle), step);
-        // A row that was written and then cannot be read stays written.
-        let session = confirmed.await?.transpose();
-        session.map_err(StorageError::with_outcome_unknown)
+        confirmed.await?.transpose()
     }
 
     async fn session_data(

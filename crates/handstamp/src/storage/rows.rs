@@ -8,8 +8,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::coalesce::Failed;
-#[cfg(feature = "mysql")]
-use super::coalesce::Place;
+use super::pool::Access;
 use super::{DataWrite, KeyKind, StorageError, StorageFault, StoredKey, TenantRecord};
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
@@ -84,16 +83,6 @@ pub(super) fn handle(row: &impl Cells) -> Meaning<SessionHandle> {
     Columns::of(row).handle()
 }
 
-/// `app, tenant, handle, expires_at`
-#[cfg(feature = "mysql")]
-pub(super) fn swept(row: &impl Cells) -> Meaning<(Place, UnixMillis)> {
-    let mut columns = Columns::of(row);
-    let app = AppId::parse(columns.text("handstamp_sessions.app")?)
-        .map_err(|why| StorageError::inconsistent("handstamp_sessions.app", why))?;
-    let place = Place::new(&app, &columns.handle()?);
-    Ok((place, columns.time("handstamp_sessions.expires_at")?))
-}
-
 /// `expires_at, data_version, data`
 pub(super) fn session_data(columns: &mut Columns<'_, impl Cells>) -> Meaning<SessionData> {
     let expires_at = columns.time("handstamp_sessions.expires_at")?;
@@ -162,18 +151,19 @@ pub(super) fn counts(rows: &[impl Cells]) -> Meaning<(u32, u32)> {
     Ok((count()?, count()?))
 }
 
-/// A number of ours for a column. What is too large is negative there, which no column holds.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(-1)
-}
-
 fn unsigned(place: &'static str, number: i64) -> Meaning<u64> {
     u64::try_from(number).map_err(|_| StorageError::inconsistent(place, OUT_OF_RANGE))
+}
+
+/// What a row means that a write brought back: it stays written if nobody can read it.
+pub(super) fn of_write<T>(meaning: Meaning<T>) -> Meaning<T> {
+    meaning.map_err(StorageError::with_outcome_unknown)
 }
 
 /// Puts what rows mean to where they were asked for: their first column says which of `asked` they belong to, from 1.
 pub(super) fn in_order<R: Cells, T>(
     rows: &[R],
+    access: Access,
     asked: usize,
     read: impl Fn(&mut Columns<'_, R>) -> Meaning<T>,
 ) -> Result<Vec<Option<Meaning<T>>>, Failed> {
@@ -183,14 +173,20 @@ pub(super) fn in_order<R: Cells, T>(
         let number = columns.integer("ordinality").unwrap_or(0);
         let number = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
         match answers.get_mut(number) {
-            Some(answer) => *answer = Some(read(&mut columns)),
-            None => return Err(astray()),
+            Some(answer) => {
+                let meaning = read(&mut columns);
+                *answer = Some(match access {
+                    Access::Read => meaning,
+                    Access::Write => of_write(meaning),
+                });
+            }
+            None => return Err(astray(access)),
         }
     }
     Ok(answers)
 }
 
-/// `app, tenant, handle` of each row.
+/// `app, tenant, handle` of each row that was written.
 #[cfg(feature = "postgres")]
 pub(super) fn places(rows: &[impl Cells]) -> Result<HashSet<(&str, &str, Uuid)>, Failed> {
     let place = |row| {
@@ -200,14 +196,14 @@ pub(super) fn places(rows: &[impl Cells]) -> Result<HashSet<(&str, &str, Uuid)>,
         Ok((app, tenant, columns.uuid("handstamp_sessions.handle")?))
     };
     let places: Meaning<_> = rows.iter().map(place).collect();
-    places.map_err(|_| astray())
+    places.map_err(|_| astray(Access::Write))
 }
 
 /// An answer that nobody asked for.
-fn astray() -> Failed {
+fn astray(access: Access) -> Failed {
     Failed {
         fault: StorageFault::Other,
-        outcome_unknown: true,
+        outcome_unknown: access == Access::Write,
         detail: "the database answers what was not asked".into(),
         may_be_one_row: false,
     }
@@ -343,3 +339,52 @@ impl<'r, R: Cells> Columns<'r, R> {
 const MISSING: &str = "is missing";
 const OUT_OF_RANGE: &str = "is out of range";
 const HALF: &str = "is there without what belongs to it, or the other way round";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row that holds numbers.
+    struct Numbers(Vec<i64>);
+
+    impl Cells for Numbers {
+        fn integer(&self, index: usize) -> Result<Option<i64>, Error> {
+            let number = self.0.get(index).copied();
+            number.map(Some).ok_or(Error::RowNotFound)
+        }
+
+        fn flag(&self, _: usize) -> Result<bool, Error> {
+            Err(Error::RowNotFound)
+        }
+
+        fn text(&self, _: usize) -> Result<&str, Error> {
+            Err(Error::RowNotFound)
+        }
+
+        fn bytes(&self, _: usize) -> Result<Option<&[u8]>, Error> {
+            Err(Error::RowNotFound)
+        }
+
+        fn uuid(&self, _: usize) -> Result<Uuid, Error> {
+            Err(Error::RowNotFound)
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_leaves_the_outcome_of_a_write_open() {
+        for (access, open) in [(Access::Read, false), (Access::Write, true)] {
+            // Of three that were asked for the second is there, and cannot be.
+            let rows = [Numbers(vec![2, -1])];
+            let read = in_order(&rows, access, 3, data_write).unwrap();
+            let [None, Some(Err(error)), None] = read.as_slice() else {
+                panic!("{read:?}")
+            };
+            assert_eq!(error.is_outcome_unknown(), open);
+            for number in [0, 4, i64::MIN] {
+                let rows = [Numbers(vec![number, 1])];
+                let failed = in_order(&rows, access, 3, data_write).unwrap_err();
+                assert_eq!(failed.outcome_unknown, open, "{number}");
+            }
+        }
+    }
+}

@@ -66,6 +66,14 @@ pub(crate) fn in_database(server: &str, name: &str) -> String {
 }
 
 impl Town {
+    /// The same, for a task of its own.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            server: self.server.clone(),
+            name: self.name.clone(),
+        }
+    }
+
     #[expect(clippy::unused_self, reason = "a town may have options of its own")]
     pub(crate) fn options(&self) -> MySqlOptions {
         MySqlOptions::default()

@@ -20,6 +20,24 @@ pub(crate) async fn a_migration_that_was_interrupted_is_done_again(town: Town) {
     assert_eq!(storage.tenants().await.unwrap(), []);
 }
 
+/// The lock is known to one node of a cluster only.
+pub(crate) async fn a_migration_that_another_node_has_noted_is_done(town: Town) {
+    let mut client = town.client().await;
+    client
+        .run("CREATE TABLE handstamp_schema (version bigint PRIMARY KEY); BEGIN; INSERT INTO handstamp_schema VALUES (1)")
+        .await;
+    let opened = tokio::spawn({
+        let town = town.again();
+        async move { town.open().await }
+    });
+    client.sees_waiting(&town, 1).await;
+    client.run("COMMIT").await;
+    let storage = opened.await.unwrap();
+    assert_eq!(storage.tenants().await.unwrap(), []);
+    let noted = "SELECT COUNT(*) FROM handstamp_schema";
+    assert_eq!(client.number(noted).await, 1);
+}
+
 pub(crate) async fn an_address_is_told_without_its_password(town: Town) {
     let urls = [
         "mysql://canary-user:canary-password@127.0.0.1:1/db",

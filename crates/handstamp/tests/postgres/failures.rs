@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use handstamp::JsonObject;
 use handstamp::storage::postgres::PostgresStorage;
-use handstamp::storage::{Confirm, Storage as _, StorageFault};
+use handstamp::storage::{Confirm, Storage as _, StorageError, StorageFault};
 use handstamp::token::Hash2;
 use testbed::proxy::host_and_port;
 
@@ -155,8 +155,22 @@ pub(crate) async fn a_row_that_contradicts_itself_is_reported_by_place(town: Tow
         ];
         let errors: Vec<_> = all.into_iter().filter_map(Result::err).collect();
         assert!(!errors.is_empty(), "{change}");
-        let confirmed = storage.confirm(&APP, &one.handle, step).await;
-        for error in errors.into_iter().chain(confirmed.err()) {
+        assert!(errors.iter().all(|error| !error.is_outcome_unknown()));
+        let written = [
+            storage.confirm(&APP, &one.handle, step).await.map(drop),
+            storage
+                .write_session_data(&APP, &one.handle, &JsonObject::empty(), None, at(0))
+                .await
+                .map(drop),
+            storage
+                .revoke_user(&APP, None, &one.user_id, at(0))
+                .await
+                .map(drop),
+        ];
+        let written: Vec<_> = written.into_iter().filter_map(Result::err).collect();
+        // What was written stays so, though nobody can read what came of it.
+        assert!(written.iter().all(StorageError::is_outcome_unknown));
+        for error in errors.into_iter().chain(written) {
             assert_eq!(error.fault(), StorageFault::Inconsistent, "{error}");
             let told = format!("{error} {error:?}");
             let place = format!("handstamp_sessions.{column}");

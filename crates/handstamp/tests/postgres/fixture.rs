@@ -45,6 +45,14 @@ where
 }
 
 impl Town {
+    /// The same, for a task of its own.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            server: self.server.clone(),
+            schema: self.schema.clone(),
+        }
+    }
+
     pub(crate) fn options(&self) -> PostgresOptions {
         let mut options = PostgresOptions::default();
         options.schema = Some(self.schema.clone());

@@ -1,11 +1,49 @@
 //! The database as an address names it, and as earlier schemas left it.
 
-use handstamp::storage::{Storage as _, StorageFault};
 use handstamp::storage::postgres::PostgresStorage;
+use handstamp::storage::{Storage as _, StorageFault};
 
 use crate::earlier;
 use crate::fixture::Town;
 use crate::migrations::refused;
+
+/// Who comes second waits for the first, and has nothing left to do.
+pub(crate) async fn a_migration_that_another_has_begun_is_left_to_it(town: Town) {
+    let mut client = town.client().await;
+    let begun = format!(
+        "CREATE SCHEMA {};
+         CREATE TABLE handstamp_schema (version bigint PRIMARY KEY)",
+        town.schema
+    );
+    client.run(&begun).await;
+    client
+        .run("BEGIN; INSERT INTO handstamp_schema VALUES (1)")
+        .await;
+    let opened = tokio::spawn({
+        let town = town.again();
+        async move { town.open().await }
+    });
+    client.sees_waiting(&town, 1).await;
+    client.run("COMMIT").await;
+    opened.await.unwrap();
+    let made = "SELECT count(*) FROM pg_tables
+                WHERE schemaname = current_schema() AND tablename <> 'handstamp_schema'";
+    assert_eq!(client.number(made).await, 0);
+
+    // Unless the first has given up.
+    client.run("DELETE FROM handstamp_schema").await;
+    client
+        .run("BEGIN; INSERT INTO handstamp_schema VALUES (1)")
+        .await;
+    let opened = tokio::spawn({
+        let town = town.again();
+        async move { town.open().await }
+    });
+    client.sees_waiting(&town, 1).await;
+    client.run("ROLLBACK").await;
+    let storage = opened.await.unwrap();
+    assert_eq!(storage.tenants().await.unwrap(), []);
+}
 
 pub(crate) async fn an_address_is_told_without_its_password(town: Town) {
     let urls = [

@@ -1,6 +1,11 @@
 //! The schema: made by one of many, refused where it is not ours.
 
+use std::time::Duration;
+
 use handstamp::storage::{Guarded, KeyKind, Storage as _, StorageError, StorageFault, StoredKey};
+use testbed::proxy::{Proxy, Way, host_and_port};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::fixture::{APP, Store, Town, at};
 use crate::schema::SCHEMAS;
@@ -65,6 +70,29 @@ pub(crate) async fn many_may_make_the_schema_at_once(town: Town) {
         assert_eq!(other.client().await.number(sql).await, SCHEMAS);
         other.remove(&mut client).await;
     }
+}
+
+/// Both before anything was said, and in the middle.
+pub(crate) async fn a_server_that_does_not_answer_is_given_up(town: Town) {
+    let mut options = town.options();
+    options.acquire_timeout = Duration::from_millis(500);
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to_mute = town.server.replace(
+        host_and_port(&town.server),
+        &mute.local_addr().unwrap().to_string(),
+    );
+    let proxy = Proxy::to_url(&town.server).unwrap();
+    proxy.set(Way::HeldAt("handstamp_schema"));
+    for url in [to_mute, proxy.url(&town.server)] {
+        let opened = timeout(Duration::from_mins(1), Store::connect(&url, &options));
+        let error = refused(opened.await.unwrap());
+        assert_eq!(error.fault(), StorageFault::Unavailable, "{error}");
+        assert!(error.to_string().contains("does not answer"), "{error}");
+    }
+    proxy.set(Way::Open);
+    Store::connect(&proxy.url(&town.server), &options)
+        .await
+        .unwrap();
 }
 
 pub(crate) fn key(seed: u8) -> StoredKey {

@@ -34,6 +34,20 @@ macro_rules! asked {
 }
 pub(super) use asked;
 
+/// The same for rows that are named by their key as it is kept, whatever that means.
+macro_rules! asked_by_keys {
+    () => {
+        "JSON_TABLE(?, '$[*]' COLUMNS (\
+         app VARCHAR(128) CHARACTER SET utf8mb4 PATH '$[0]', \
+         tenant VARCHAR(128) CHARACTER SET utf8mb4 PATH '$[1]', \
+         handle VARCHAR(32) CHARACTER SET utf8mb4 PATH '$[2]'\
+         )) AS asked \
+         STRAIGHT_JOIN handstamp_sessions AS s \
+         ON s.app = UNHEX(asked.app) AND s.tenant = UNHEX(asked.tenant) AND s.handle = UNHEX(asked.handle)"
+    };
+}
+pub(super) use asked_by_keys;
+
 /// The array, as it grows.
 pub(super) struct Asked(String);
 
@@ -80,6 +94,13 @@ impl Asked {
             });
         }
         Ok(asked)
+    }
+
+    /// A row for each of these keys.
+    pub(super) fn by_keys(keys: &[[&[u8]; 3]]) -> Self {
+        let hex = |key: &[&[u8]; 3]| key.map(const_hex::encode);
+        let keys: Vec<_> = keys.iter().map(hex).collect();
+        Self(serde_json::json!(keys).to_string())
     }
 
     pub(super) fn number(&mut self, name: &str, number: impl Into<Option<i64>>) {

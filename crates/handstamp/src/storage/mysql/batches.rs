@@ -16,8 +16,8 @@ use crate::session::{Session, SessionData};
 use crate::storage::Guarded;
 use crate::storage::coalesce::{Failed, Place, Statement};
 use crate::storage::pool::Access;
-use crate::storage::rows::{self, Meaning, session_columns, signed};
-use crate::token::{Hash2, Nonce};
+use crate::storage::rows::{self, Meaning, session_columns};
+use crate::storage::work::{bytes, guarded, nonce, signed};
 
 /// Binds `app, tenant, handle`.
 pub(super) fn bind_place<'q>(bound: Bound<'q>, place: &'q Place) -> Bound<'q> {
@@ -61,14 +61,6 @@ pub(super) fn ask_rotation(asked: &mut Asked, rotation: &Rotation) {
         previous.map(|previous| previous.superseded_at.as_millis()),
     );
     asked.number("counter", signed(rotation.counter));
-}
-
-fn bytes(hash: &Hash2) -> &[u8] {
-    hash.as_bytes()
-}
-
-fn nonce(nonce: &Nonce) -> &[u8] {
-    nonce.as_bytes()
 }
 
 pub(super) struct Insert(pub(super) Database);
@@ -161,7 +153,12 @@ impl Statement for ReadSession {
 
     async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<Self::Outcome>, Failed> {
         let found = read(&self.0, batch, SESSION, SESSIONS).await?;
-        rows::in_order(&found, batch.len(), rows::session_and_payload_version)
+        rows::in_order(
+            &found,
+            Access::Read,
+            batch.len(),
+            rows::session_and_payload_version,
+        )
     }
 }
 
@@ -187,7 +184,7 @@ impl Statement for ReadData {
 
     async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<Self::Outcome>, Failed> {
         let found = read(&self.0, batch, SESSION_DATA, SESSIONS_DATA).await?;
-        rows::in_order(&found, batch.len(), rows::session_data)
+        rows::in_order(&found, Access::Read, batch.len(), rows::session_data)
     }
 }
 
@@ -266,13 +263,5 @@ pub(super) fn all_of(written: u64, held: &BTreeSet<i64>) -> Result<(), Error> {
         Ok(())
     } else {
         Err(overtaken())
-    }
-}
-
-pub(super) fn guarded(done: bool) -> Guarded {
-    if done {
-        Guarded::Written
-    } else {
-        Guarded::Lost
     }
 }

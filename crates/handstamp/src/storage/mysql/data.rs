@@ -8,19 +8,11 @@ use sqlx::{Error, MySql, Row as _, Transaction, query};
 use super::asked::{Asked, asked};
 use super::batches::{all_of, bind_place};
 use super::database::{Database, Steps, Together};
-use crate::clock::UnixMillis;
-use crate::json::JsonObject;
 use crate::storage::coalesce::{Failed, Place, Statement};
 use crate::storage::pool::{Access, without_a_row};
-use crate::storage::rows::{self, Meaning, signed};
+use crate::storage::rows::{self, Meaning};
+use crate::storage::work::{NewData, signed};
 use crate::storage::{DataWrite, StorageFault};
-
-/// Session data that is to be written.
-pub(super) struct NewData {
-    pub(super) data: JsonObject,
-    pub(super) expected: Option<u64>,
-    pub(super) now: UnixMillis,
-}
 
 pub(super) struct WriteData(pub(super) Database);
 
@@ -44,7 +36,7 @@ impl Statement for WriteData {
         })?;
         let work = Together(WriteMany(&asked));
         let held = self.0.run(Access::Write, &work).await?;
-        rows::in_order(&held, batch.len(), rows::data_write)
+        rows::in_order(&held, Access::Write, batch.len(), rows::data_write)
     }
 }
 

@@ -5,15 +5,8 @@ use sqlx::query;
 use super::asked::{Asked, asked};
 use super::batches::{bind_place, hold_and_write};
 use super::database::Database;
-use crate::clock::UnixMillis;
-use crate::json::JsonObject;
 use crate::storage::coalesce::{Failed, Place, Statement};
-
-/// A JWT payload that is to be written.
-pub(super) struct NewPayload {
-    pub(super) payload: JsonObject,
-    pub(super) now: UnixMillis,
-}
+use crate::storage::work::NewPayload;
 
 pub(super) struct WritePayload(pub(super) Database);
 

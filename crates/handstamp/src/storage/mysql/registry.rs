@@ -2,7 +2,6 @@
 
 use sqlx::{Error, MySql, Transaction, query};
 
-use super::batches::guarded;
 use super::database::{Database, Steps, Together};
 use super::steps::Answer;
 use crate::clock::UnixMillis;
@@ -10,6 +9,7 @@ use crate::id::{AppId, TenantId};
 use crate::json::JsonObject;
 use crate::storage::pool::{Access, told};
 use crate::storage::rows;
+use crate::storage::work::guarded;
 use crate::storage::{Guarded, StoredKey, TenantRecord};
 
 pub(super) async fn keys(database: &Database, app: &AppId) -> Answer<Vec<StoredKey>> {

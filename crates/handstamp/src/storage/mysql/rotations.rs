@@ -3,10 +3,10 @@
 use sqlx::query;
 
 use super::asked::{Asked, asked};
-use super::batches::{ask_rotation, bind_place, bind_rotation, guarded, hold_and_write};
+use super::batches::{ask_rotation, bind_place, bind_rotation, hold_and_write};
 use super::database::Database;
 use crate::storage::coalesce::{Failed, Place, Statement};
-use crate::storage::rows::signed;
+use crate::storage::work::{guarded, signed};
 use crate::storage::{Guarded, Renewal};
 
 /// What a rotation is to be, and what it depends on.

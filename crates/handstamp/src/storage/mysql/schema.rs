@@ -6,8 +6,9 @@ use tokio::time::timeout;
 
 use super::MySqlOptions;
 use super::database::settle;
-use super::failures::is_missing_table;
-use crate::storage::pool::not_connected;
+use super::failures::{is_deadlock, is_duplicate, is_missing_table};
+use crate::storage::pool::{not_connected, step_aside};
+use crate::storage::versions::{fits, seen};
 use crate::storage::{StorageError, StorageFault};
 
 /// In order; each is done once, and never edited afterwards. MySQL commits after each statement of theirs, so that one may be there
@@ -28,35 +29,37 @@ pub(super) async fn prepare(
 ) -> Result<Server, StorageError> {
     let failed = |error: Error| not_opened(&error, place);
     let unsuitable = |why| Err(StorageError::new(StorageFault::Unsuitable, why));
-    let mut connection = timeout(options.acquire_timeout, connect.connect())
-        .await
-        .map_err(|_| {
-            let why = format!("MySQL at {place} does not answer");
-            StorageError::new(StorageFault::Unavailable, why)
-        })?
-        .map_err(failed)?;
-    // Others may have to wait, and a migration takes the time it takes.
-    settle(&mut connection, None).await.map_err(failed)?;
-    let (told, most_bytes) = server(&mut connection).await.map_err(failed)?;
+    // Migrations take the time they take, and this takes hardly any.
+    let looked = timeout(options.acquire_timeout, look(connect)).await;
+    let looked = looked.map_err(|_| silent(place))?.map_err(failed)?;
+    let (mut connection, told, most_bytes) = looked;
     if !is_known(&told) {
         let why = format!("MySQL at {place} is version {told}: 8.0.16 or MariaDB 10.6 is needed");
         return unsuitable(why);
     }
-    let mut version = version(&mut connection).await.map_err(failed)?;
+    let looked = timeout(options.acquire_timeout, version(&mut connection)).await;
+    let mut version = looked.map_err(|_| silent(place))?.map_err(failed)?;
     if version < MIGRATIONS.len() && options.auto_migrate {
         version = migrate(&mut connection, place).await?;
     }
     // What goes wrong here has no consequences.
-    drop(connection.close().await);
-    if version > MIGRATIONS.len() {
-        let why = format!("the schema in {place} was written by a newer version of handstamp");
-        return unsuitable(why);
-    }
-    if version < MIGRATIONS.len() {
-        let why = format!("the schema in {place} is not up to date: run `handstamp migrate`");
-        return unsuitable(why);
-    }
+    drop(timeout(options.acquire_timeout, connection.close()).await);
+    fits(version, MIGRATIONS.len(), place)?;
     Ok(Server { most_bytes })
+}
+
+/// Connects, and asks who that is.
+async fn look(connect: &MySqlConnectOptions) -> Result<(MySqlConnection, String, usize), Error> {
+    let mut connection = connect.connect().await?;
+    // Others may have to wait.
+    settle(&mut connection, None).await?;
+    let (told, most_bytes) = server(&mut connection).await?;
+    Ok((connection, told, most_bytes))
+}
+
+fn silent(place: &str) -> StorageError {
+    let why = format!("MySQL at {place} does not answer");
+    StorageError::new(StorageFault::Unavailable, why)
 }
 
 /// The driver's words for one failure are for those who compile it.
@@ -118,18 +121,32 @@ async fn migrate(connection: &mut MySqlConnection, place: &str) -> Result<usize,
         return Err(StorageError::new(StorageFault::Busy, why));
     }
     // The lock goes with the connection, whatever happens.
-    migrate_alone(connection).await.map_err(failed)
+    let mut attempt = 1;
+    loop {
+        match migrate_alone(connection).await {
+            Err(error) if is_deadlock(&error) && attempt < ATTEMPTS => {
+                step_aside(attempt).await;
+                attempt += 1;
+            }
+            migrated => return migrated.map_err(failed),
+        }
+    }
 }
 
+/// But for processes at other nodes of a cluster, where the lock is not known. What they do is the same, and does no harm twice.
 async fn migrate_alone(connection: &mut MySqlConnection) -> Result<usize, Error> {
     raw_sql(VERSIONS).execute(&mut *connection).await?;
     let seen = version(connection).await?;
     for (number, migration) in (1_i64..).zip(MIGRATIONS).skip(seen) {
         raw_sql(*migration).execute(&mut *connection).await?;
-        query("INSERT INTO handstamp_schema (version) VALUES (?)")
+        let noted = query("INSERT INTO handstamp_schema (version) VALUES (?)")
             .bind(number)
             .execute(&mut *connection)
-            .await?;
+            .await;
+        match noted {
+            Err(error) if !is_duplicate(&error) => return Err(error),
+            _ => {}
+        }
     }
     Ok(seen.max(MIGRATIONS.len()))
 }
@@ -138,13 +155,10 @@ async fn migrate_alone(connection: &mut MySqlConnection) -> Result<usize, Error>
 const LOCK: &str =
     "SELECT CAST(GET_LOCK(CONCAT('handstamp-schema-', SHA1(DATABASE())), ?) AS SIGNED)";
 const LOCK_SECONDS: i64 = 60;
+const ATTEMPTS: u32 = 8;
 
 const VERSIONS: &str =
     "CREATE TABLE IF NOT EXISTS handstamp_schema (version bigint PRIMARY KEY) ENGINE = InnoDB";
-
-fn seen(version: Option<i64>) -> usize {
-    usize::try_from(version.unwrap_or(0)).unwrap_or(usize::MAX)
-}
 
 #[cfg(test)]
 mod tests {

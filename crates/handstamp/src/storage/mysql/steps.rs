@@ -1,15 +1,12 @@
 //! The steps that go alone, and the text of their statements.
 
-use sqlx::mysql::MySqlRow;
-use sqlx::{Error, MySql, Transaction, query};
+use sqlx::{Error, MySql, Row as _, Transaction, query};
 
-use super::asked::{Asked, asked};
+use super::asked::{Asked, asked_by_keys};
 use super::database::{Database, Steps, Together};
-use super::revocations::DELETE_MANY;
 use crate::clock::UnixMillis;
 use crate::id::{AppId, SessionHandle, TenantId, UserId};
 use crate::storage::StorageError;
-use crate::storage::coalesce::Place;
 use crate::storage::pool::{Access, told};
 use crate::storage::rows;
 
@@ -54,13 +51,8 @@ pub(super) async fn sweep(database: &Database, now: UnixMillis, limit: u32) -> A
     let mut swept = 0;
     while swept < limit {
         let most = (limit - swept).min(SWEEP_AT_ONCE);
-        let work = Together(Sweep {
-            now,
-            most,
-            most_bytes: database.most_bytes,
-        });
-        let looked = database.run(Access::Write, &work).await.map_err(told)?;
-        let (due, gone) = looked?;
+        let work = Together(Sweep { now, most });
+        let (due, gone) = database.run(Access::Write, &work).await.map_err(told)?;
         swept += gone;
         if due < most {
             break;
@@ -75,71 +67,49 @@ const SWEEP_AT_ONCE: u32 = 500;
 struct Sweep {
     now: UnixMillis,
     most: u32,
-    most_bytes: usize,
 }
 
 impl Steps for Sweep {
     /// How many were due, and how many of them have gone.
-    type Outcome = Answer<(u32, u32)>;
+    type Outcome = (u32, u32);
 
-    async fn steps(
-        &self,
-        transaction: &mut Transaction<'_, MySql>,
-    ) -> Result<Self::Outcome, Error> {
+    async fn steps(&self, transaction: &mut Transaction<'_, MySql>) -> Result<(u32, u32), Error> {
         let due = query(DUE)
             .bind(self.now.as_millis())
             .bind(self.most)
             .fetch_all(&mut **transaction);
         let due = due.await?;
-        let (ended, alive) = match self.sorted(&due) {
-            Ok(sorted) => sorted,
-            // Nothing was written.
-            Err(error) => return Ok(Err(error)),
-        };
-        for (sql, asked) in [(DELETE_MANY, &ended), (PUT_OFF, &alive)] {
-            if let Some(asked) = &asked.rows {
+        let (mut ended, mut alive) = (Vec::new(), Vec::new());
+        for row in &due {
+            // As bytes: a row that means nothing to us any more must not keep the others from being swept, nor itself.
+            let key: [&[u8]; 3] = [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?];
+            if row.try_get::<i64, _>(3)? <= self.now.as_millis() {
+                ended.push(key);
+            } else {
+                alive.push(key);
+            }
+        }
+        for (sql, keys) in [(DELETE_DUE, &ended), (PUT_OFF, &alive)] {
+            if !keys.is_empty() {
+                let asked = Asked::by_keys(keys);
                 asked.bind(sql).execute(&mut **transaction).await?;
             }
         }
-        let due = u32::try_from(due.len()).unwrap_or(u32::MAX);
-        Ok(Ok((due, ended.count)))
-    }
-}
-
-/// Some of the rows that were due.
-struct Batch {
-    rows: Option<Asked>,
-    count: u32,
-}
-
-impl Sweep {
-    /// Those that have ended, and those that live on.
-    fn sorted(&self, due: &[MySqlRow]) -> Answer<(Batch, Batch)> {
-        let (mut ended, mut alive) = (Vec::new(), Vec::new());
-        for row in due {
-            let (place, expires_at) = rows::swept(row)?;
-            if expires_at <= self.now {
-                ended.push((place, ()));
-            } else {
-                alive.push((place, ()));
-            }
-        }
-        Ok((self.batch(&ended)?, self.batch(&alive)?))
-    }
-
-    fn batch(&self, places: &[(Place, ())]) -> Answer<Batch> {
-        let asked = Asked::for_each(places, self.most_bytes, |_, ()| {}).map_err(told)?;
-        Ok(Batch {
-            rows: (!places.is_empty()).then_some(asked),
-            count: u32::try_from(places.len()).unwrap_or(u32::MAX),
-        })
+        let count = |rows| u32::try_from(rows).unwrap_or(u32::MAX);
+        Ok((count(due.len()), count(ended.len())))
     }
 }
 
 pub(super) const DUE: &str = "SELECT app, tenant, handle, expires_at FROM handstamp_sessions
      WHERE sweep_at <= ? ORDER BY sweep_at LIMIT ? FOR UPDATE SKIP LOCKED";
 
-pub(super) const PUT_OFF: &str = concat!("UPDATE ", asked!(), " SET s.sweep_at = s.expires_at");
+pub(super) const DELETE_DUE: &str = concat!("DELETE s FROM ", asked_by_keys!());
+
+pub(super) const PUT_OFF: &str = concat!(
+    "UPDATE ",
+    asked_by_keys!(),
+    " SET s.sweep_at = s.expires_at"
+);
 
 pub(super) async fn ping(database: &Database) -> Answer<()> {
     let read = database.rows(Access::Read, || query(PING));

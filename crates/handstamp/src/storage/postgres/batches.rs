@@ -7,15 +7,14 @@ use sqlx::query;
 
 use super::database::{Bound, Database};
 use super::uuids::Id;
-use crate::clock::UnixMillis;
 use crate::json::JsonObject;
 use crate::rotation::Rotation;
 use crate::session::{Session, SessionData};
 use crate::storage::coalesce::{Failed, Place, Statement};
 use crate::storage::pool::Access;
-use crate::storage::rows::{self, Meaning, session_columns, signed};
+use crate::storage::rows::{self, Meaning, session_columns};
+use crate::storage::work::{NewData, NewPayload, bytes, guarded, nonce, signed};
 use crate::storage::{Confirm, DataWrite, Guarded, Renewal};
-use crate::token::{Hash2, Nonce};
 
 /// A value of each element of a batch, as PostgreSQL takes an array.
 fn each<'b, W, T>(batch: &'b [(Place, W)], value: impl Fn(&'b W) -> T) -> Vec<T> {
@@ -63,14 +62,6 @@ fn bind_rotation<'q, W>(
             previous(work).map(|previous| previous.superseded_at.as_millis())
         }))
         .bind(each(batch, |work| signed(of(work).counter)))
-}
-
-fn bytes(hash: &Hash2) -> &[u8] {
-    hash.as_bytes()
-}
-
-fn nonce(nonce: &Nonce) -> &[u8] {
-    nonce.as_bytes()
 }
 
 pub(super) struct Insert(pub(super) Database);
@@ -150,7 +141,7 @@ impl Statement for Rotate {
                 .bind(each(batch, |work| work.next.static_key));
             bind_rotation(bound, batch, |work| &work.next.rotation)
         });
-        let rotated = rows::in_order(&rotated.await?, batch.len(), |_| Ok(()))?;
+        let rotated = rows::in_order(&rotated.await?, Access::Write, batch.len(), |_| Ok(()))?;
         Ok(rotated.iter().map(|row| guarded(row.is_some())).collect())
     }
 }
@@ -185,7 +176,7 @@ impl Statement for Confirmation {
                 .bind(each(batch, |step| step.now.as_millis()))
                 .bind(each(batch, |step| step.expires_at.as_millis()))
         });
-        rows::in_order(&confirmed.await?, batch.len(), rows::session)
+        rows::in_order(&confirmed.await?, Access::Write, batch.len(), rows::session)
     }
 }
 
@@ -206,13 +197,6 @@ pub(super) const CONFIRM: &str = concat!(
     session_columns!()
 );
 
-/// Session data that is to be written.
-pub(super) struct NewData {
-    pub(super) data: JsonObject,
-    pub(super) expected: Option<u64>,
-    pub(super) now: UnixMillis,
-}
-
 pub(super) struct WriteData(pub(super) Database);
 
 impl Statement for WriteData {
@@ -231,7 +215,12 @@ impl Statement for WriteData {
                 .bind(each(batch, |work| work.expected.map(signed)))
                 .bind(each(batch, |work| work.now.as_millis()))
         });
-        rows::in_order(&written.await?, batch.len(), rows::data_write)
+        rows::in_order(
+            &written.await?,
+            Access::Write,
+            batch.len(),
+            rows::data_write,
+        )
     }
 }
 
@@ -252,12 +241,6 @@ pub(super) const WRITE_DATA: &str = "WITH held AS (
          RETURNING held.number, s.data_version)
      SELECT held.number, written.data_version FROM held LEFT JOIN written ON written.number = held.number";
 
-/// A JWT payload that is to be written.
-pub(super) struct NewPayload {
-    pub(super) payload: JsonObject,
-    pub(super) now: UnixMillis,
-}
-
 pub(super) struct WritePayload(pub(super) Database);
 
 impl Statement for WritePayload {
@@ -276,7 +259,7 @@ impl Statement for WritePayload {
                 .bind(each(batch, |work| work.payload.as_str()))
                 .bind(each(batch, |work| work.now.as_millis()))
         });
-        let written = rows::in_order(&written.await?, batch.len(), |_| Ok(()))?;
+        let written = rows::in_order(&written.await?, Access::Write, batch.len(), |_| Ok(()))?;
         Ok(written.iter().map(Option::is_some).collect())
     }
 }
@@ -299,7 +282,7 @@ impl Statement for Revoke {
 
     async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<bool>, Failed> {
         let revoked = self.0.rows(Access::Write, || about(REVOKE, batch));
-        let revoked = rows::in_order(&revoked.await?, batch.len(), |_| Ok(()))?;
+        let revoked = rows::in_order(&revoked.await?, Access::Write, batch.len(), |_| Ok(()))?;
         Ok(revoked.iter().map(Option::is_some).collect())
     }
 }
@@ -318,7 +301,7 @@ impl Statement for ReadSession {
 
     async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<Self::Outcome>, Failed> {
         let found = self.0.rows(Access::Read, || about(SESSION, batch));
-        rows::in_order(&found.await?, batch.len(), rows::session)
+        rows::in_order(&found.await?, Access::Read, batch.len(), rows::session)
     }
 }
 
@@ -339,7 +322,7 @@ impl Statement for ReadData {
 
     async fn run(&self, batch: &[(Place, ())]) -> Result<Vec<Self::Outcome>, Failed> {
         let found = self.0.rows(Access::Read, || about(SESSION_DATA, batch));
-        rows::in_order(&found.await?, batch.len(), rows::session_data)
+        rows::in_order(&found.await?, Access::Read, batch.len(), rows::session_data)
     }
 }
 
@@ -347,11 +330,3 @@ pub(super) const SESSION_DATA: &str = "SELECT asked.number, s.expires_at, s.data
      FROM unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS asked (app, tenant, handle, number)
      JOIN handstamp_sessions AS s
          ON s.app = asked.app AND s.tenant = asked.tenant AND s.handle = asked.handle";
-
-pub(super) fn guarded(done: bool) -> Guarded {
-    if done {
-        Guarded::Written
-    } else {
-        Guarded::Lost
-    }
-}

@@ -2,7 +2,6 @@
 
 use sqlx::query;
 
-use super::batches::guarded;
 use super::database::Database;
 use super::steps::Answer;
 use crate::clock::UnixMillis;
@@ -10,6 +9,7 @@ use crate::id::{AppId, TenantId};
 use crate::json::JsonObject;
 use crate::storage::pool::{Access, told};
 use crate::storage::rows;
+use crate::storage::work::guarded;
 use crate::storage::{Guarded, StoredKey, TenantRecord};
 
 pub(super) async fn keys(database: &Database, app: &AppId) -> Answer<Vec<StoredKey>> {
@@ -110,7 +110,7 @@ pub(super) async fn remove_tenant(
             .bind(app.as_str())
             .bind(tenant.as_str())
     });
-    rows::flag(&removed.await.map_err(told)?)
+    rows::of_write(rows::flag(&removed.await.map_err(told)?))
 }
 
 // Sessions are locked in the order in which batches lock.
@@ -132,7 +132,7 @@ pub(super) async fn remove_app(database: &Database, app: &AppId) -> Answer<bool>
             .bind(app.as_str())
             .bind(TenantId::PUBLIC.as_str())
     });
-    rows::flag(&removed.await.map_err(told)?)
+    rows::of_write(rows::flag(&removed.await.map_err(told)?))
 }
 
 pub(super) const REMOVE_APP: &str = "WITH held AS (

@@ -2,11 +2,13 @@
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Error, Postgres, query, query_scalar, raw_sql};
+use tokio::time::timeout;
 
 use super::PostgresOptions;
 use super::failures::code;
 use super::hosts::Hosts;
-use crate::storage::pool::{Source as _, not_connected};
+use crate::storage::pool::{Source as _, not_connected, step_aside};
+use crate::storage::versions::{fits, seen};
 use crate::storage::{StorageError, StorageFault};
 
 /// In order; each is done once, and never edited afterwards.
@@ -21,21 +23,20 @@ pub(super) async fn prepare(hosts: &Hosts, options: &PostgresOptions) -> Result<
     let failed = |error: Error| not_connected::<Postgres>(&error, &place);
     let connected = hosts.connect(options.acquire_timeout).await;
     let mut connection = connected.map_err(|why| why.failed().told())?;
-    let mut version = version(&mut connection).await.map_err(failed)?;
+    // Migrations take the time they take, and this takes none.
+    let looked = timeout(options.acquire_timeout, version(&mut connection)).await;
+    let mut version = looked.map_err(|_| silent(&place))?.map_err(failed)?;
     if version < MIGRATIONS.len() && options.auto_migrate {
         version = migrate(&mut connection, options).await.map_err(failed)?;
     }
     // What goes wrong here has no consequences.
-    drop(connection.close().await);
-    if version > MIGRATIONS.len() {
-        let why = format!("the schema in {place} was written by a newer version of handstamp");
-        return Err(StorageError::new(StorageFault::Unsuitable, why));
-    }
-    if version < MIGRATIONS.len() {
-        let why = format!("the schema in {place} is not up to date: run `handstamp migrate`");
-        return Err(StorageError::new(StorageFault::Unsuitable, why));
-    }
-    Ok(())
+    drop(timeout(options.acquire_timeout, connection.close()).await);
+    fits(version, MIGRATIONS.len(), &place)
+}
+
+fn silent(place: &str) -> StorageError {
+    let why = format!("PostgreSQL at {place} does not answer");
+    StorageError::new(StorageFault::Unavailable, why)
 }
 
 /// How many migrations the schema has seen.
@@ -55,13 +56,18 @@ async fn migrate(connection: &mut PgConnection, options: &PostgresOptions) -> Re
     loop {
         match try_migrate(connection, options).await {
             // Others are at it too, and were first to make what was not there.
-            Err(error) if made_by_another(&error) && attempt < ATTEMPTS => attempt += 1,
+            Err(error) if made_by_another(&error) && attempt < ATTEMPTS => {
+                step_aside(attempt).await;
+                attempt += 1;
+            }
             migrated => return migrated,
         }
     }
 }
 
-/// In one transaction, so that of several processes that start together one does it, and a process that dies leaves nothing.
+/// In one transaction, so that a process that dies leaves nothing. Each migration begins with its row: of several processes that
+/// start together the others wait for the first to be done with it, and then find it there. That takes no lock that some of those
+/// who speak PostgreSQL's protocol do not know.
 async fn try_migrate(
     connection: &mut PgConnection,
     options: &PostgresOptions,
@@ -78,22 +84,19 @@ async fn try_migrate(
             .await?;
         raw_sql(MAKE_SCHEMA).execute(&mut *transaction).await?;
     }
-    raw_sql(
-        "CREATE TABLE IF NOT EXISTS handstamp_schema (version bigint PRIMARY KEY);
-         LOCK TABLE handstamp_schema IN EXCLUSIVE MODE",
-    )
-    .execute(&mut *transaction)
-    .await?;
+    raw_sql("CREATE TABLE IF NOT EXISTS handstamp_schema (version bigint PRIMARY KEY)")
+        .execute(&mut *transaction)
+        .await?;
     let version = query_scalar("SELECT max(version) FROM handstamp_schema")
         .fetch_one(&mut *transaction)
         .await?;
     let seen = seen(version);
     for (number, migration) in (1_i64..).zip(MIGRATIONS).skip(seen) {
-        raw_sql(*migration).execute(&mut *transaction).await?;
         query("INSERT INTO handstamp_schema (version) VALUES ($1)")
             .bind(number)
             .execute(&mut *transaction)
             .await?;
+        raw_sql(*migration).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
     Ok(seen.max(MIGRATIONS.len()))
@@ -106,12 +109,8 @@ const MAKE_SCHEMA: &str = "DO $$ BEGIN
          END IF;
      END $$";
 
-fn seen(version: Option<i64>) -> usize {
-    usize::try_from(version.unwrap_or(0)).unwrap_or(usize::MAX)
-}
-
-/// `IF NOT EXISTS` looks, and then makes: in between another may have made it. None of these can come from a migration, which
-/// runs under the lock, but for a table of another program, and that is there the next time as well.
+/// Another was first to make what was not there, or to begin the migration: `IF NOT EXISTS` looks, and then makes, and in between is
+/// time. Of a migration itself these may tell of a table of another program, and that is there the next time as well.
 fn made_by_another(error: &Error) -> bool {
     matches!(
         code(error).as_deref(),

@@ -29,7 +29,7 @@ pub(super) async fn revoke_user(
         .await
         .map_err(told)?
         .iter()
-        .map(rows::handle)
+        .map(|row| rows::of_write(rows::handle(row)))
         .collect()
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn sweep(database: &Database, now: UnixMillis, limit: u32) -> A
         let looked = database.rows(Access::Write, || {
             query(SWEEP).bind(now.as_millis()).bind(i64::from(most))
         });
-        let (due, gone) = rows::counts(&looked.await.map_err(told)?)?;
+        let (due, gone) = rows::of_write(rows::counts(&looked.await.map_err(told)?))?;
         swept += gone;
         if due < most {
             break;
