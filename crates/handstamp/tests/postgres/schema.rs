@@ -17,7 +17,7 @@ pub(crate) async fn a_migration_that_another_has_begun_is_left_to_it(town: Town)
     );
     client.run(&begun).await;
     client
-        .run("BEGIN; INSERT INTO handstamp_schema VALUES (1)")
+        .run("BEGIN; INSERT INTO handstamp_schema VALUES (1), (2)")
         .await;
     let opened = tokio::spawn({
         let town = town.again();
@@ -33,7 +33,7 @@ pub(crate) async fn a_migration_that_another_has_begun_is_left_to_it(town: Town)
     // Unless the first has given up.
     client.run("DELETE FROM handstamp_schema").await;
     client
-        .run("BEGIN; INSERT INTO handstamp_schema VALUES (1)")
+        .run("BEGIN; INSERT INTO handstamp_schema VALUES (1), (2)")
         .await;
     let opened = tokio::spawn({
         let town = town.again();
