@@ -1,36 +1,65 @@
-//! `cargo xtask bench`: the benchmark, and where its report goes.
+//! `cargo xtask bench`: the benchmarks, and their report.
+
+use std::fs;
 
 use anyhow::{Context as _, Result};
+use tempfile::NamedTempFile;
 
 use crate::node;
 use crate::postgres;
 use crate::steps::{cargo, root, run};
 
-/// Measures and writes `docs/benchmarks.md`, or with `--node` `docs/benchmarks-node.md`. Answers whether that went well.
+/// What the parts of `docs/benchmarks.md` begin with, in order.
+const PARTS: [&str; 3] = ["# Benchmarks\n", "# PostgreSQL\n", "# Node.js\n"];
+
+/// Measures, and writes a part of `docs/benchmarks.md`. Answers whether that went well.
 pub(crate) fn run_with(options: &[&str]) -> Result<bool> {
-    if options == ["--node"] {
-        return in_node().map(|()| true);
-    }
-    if options.contains(&"postgres") {
-        postgres::provide()?;
-    }
-    let report = root().join("docs/benchmarks.md");
-    std::fs::create_dir_all(root().join("docs")).context("no folder for the report")?;
-    let mut measure = cargo(&[
-        "bench",
-        "--package",
-        "handstamp-server",
-        "--bench",
-        "ladder",
-        "--",
-    ]);
-    measure.args(options).arg("--output").arg(report);
-    run(&mut measure)?;
+    let part = if options == ["--node"] {
+        in_node()?
+    } else {
+        if options.contains(&"postgres") {
+            postgres::provide()?;
+        }
+        let written = NamedTempFile::new().context("no temporary file")?;
+        let mut measure = cargo(&[
+            "bench",
+            "--package",
+            "handstamp-server",
+            "--bench",
+            "ladder",
+            "--",
+        ]);
+        measure.args(options).arg("--output").arg(written.path());
+        run(&mut measure)?;
+        fs::read_to_string(written.path())?
+    };
+    let path = root().join("docs/benchmarks.md");
+    let before = fs::read_to_string(&path).unwrap_or_default();
+    fs::write(&path, with_part(&before, &part)).context("the report cannot be written")?;
+    println!("\nwritten to {}", path.display());
     Ok(true)
 }
 
+/// The report with another part in its place. What was not measured this time stays as it was.
+fn with_part(report: &str, part: &str) -> String {
+    let begins = |text: &str| PARTS.iter().any(|head| text.starts_with(head));
+    let mut old: Vec<String> = Vec::new();
+    for line in report.split_inclusive('\n') {
+        match old.last_mut() {
+            Some(last) if !begins(line) => last.push_str(line),
+            _ => old.push(line.to_owned()),
+        }
+    }
+    let parts = PARTS.iter().filter_map(|head| {
+        let is_it = |text: &&str| text.starts_with(head);
+        let old = old.iter().map(String::as_str);
+        Some(std::iter::once(part).chain(old).find(is_it)?.trim_end())
+    });
+    parts.collect::<Vec<_>>().join("\n\n") + "\n"
+}
+
 /// The npm package beside what else verifies tokens and keeps session data in Node.js.
-fn in_node() -> Result<()> {
+fn in_node() -> Result<String> {
     node::provide()?;
     node::install_packages()?;
     node::provide_others()?;
@@ -42,7 +71,21 @@ fn in_node() -> Result<()> {
     ]))?;
     let own = std::env::current_exe().context("cannot tell where this program is")?;
     let target = own.ancestors().nth(2).context("not in a target folder")?;
-    let report = node::measure(&target.join("release/handstamp"), target)?;
-    let path = root().join("docs/benchmarks-node.md");
-    std::fs::write(path, report).context("the report cannot be written")
+    node::measure(&target.join("release/handstamp"), target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_part;
+
+    #[test]
+    fn a_part_takes_the_place_of_its_like() {
+        let report = "# Benchmarks\n\n## One\n\n# Node.js\n\nold\n";
+        let with = with_part(report, "# PostgreSQL\nnew\n");
+        let expected = "# Benchmarks\n\n## One\n\n# PostgreSQL\nnew\n\n# Node.js\n\nold\n";
+        assert_eq!(with, expected);
+        let with = with_part(&with, "# Node.js\nnew");
+        assert_eq!(with, expected.replace("\nold", "new"));
+        assert_eq!(with_part("", "# PostgreSQL\nnew\n"), "# PostgreSQL\nnew\n");
+    }
 }

@@ -136,7 +136,7 @@ const row = (name) => `| ${[name, stores[name].durability, ...cells.map((show) =
 const table = (durable) => Object.keys(stores).filter((name) => stores[name].durable === durable).map(row).join("\n");
 const HEAD = `| | durability | read | write | reads/s, ${IN_FLIGHT} at once | writes/s, ${IN_FLIGHT} at once |\n|---|---|---|---|---|---|`;
 
-console.log(`# Benchmarks in Node.js
+console.log(`# Node.js
 
 Written by \`cargo xtask bench --node\`, in one run on one machine, Node.js ${process.version}: wall clock per call, awaited one after
 the other, the best of ${ROUNDS} rounds. ${SESSIONS} sessions are in use; each token arrives as a new text. Absolute figures depend on the

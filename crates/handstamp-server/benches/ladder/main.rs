@@ -85,8 +85,7 @@ fn main() -> Result<()> {
         .build()?;
     let text = runtime.block_on(measure(&options))?;
     if let Some(path) = &options.output {
-        postgres::replace_part(Path::new(path), &text)?;
-        println!("\nwritten to {path}");
+        std::fs::write(path, text).with_context(|| format!("cannot write {path}"))?;
     }
     Ok(())
 }

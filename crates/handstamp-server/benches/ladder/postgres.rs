@@ -1,6 +1,5 @@
 //! What operations cost with PostgreSQL, beside what the same database does with one-row statements in the same run.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -348,22 +347,4 @@ impl Table {
             report.line(&format!("| {} | {} |", operation.name(), cells.join(" | ")));
         }
     }
-}
-
-/// Puts a part of the report in its place: that of SQLite comes first, and neither knows of the other.
-pub(crate) fn replace_part(path: &Path, report: &str) -> Result<()> {
-    const BEGIN: &str = "# PostgreSQL\n";
-    let before = std::fs::read_to_string(path).unwrap_or_default();
-    let (sqlite, postgres) = match before.find(BEGIN) {
-        Some(at) => before.split_at(at),
-        None => (before.as_str(), ""),
-    };
-    let whole = if report.starts_with(BEGIN) {
-        [sqlite.trim_end(), "\n\n", report].concat()
-    } else if postgres.is_empty() {
-        report.to_owned()
-    } else {
-        [report.trim_end(), "\n\n", postgres].concat()
-    };
-    std::fs::write(path, whole).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -132,51 +132,6 @@ pub(crate) async fn a_bad_row_fails_nobody_else(town: Town) {
     assert_eq!(outcomes, expected);
 }
 
-/// As many servers on one database would be.
-pub(crate) async fn many_engines_make_one_lineage(town: Town) {
-    let mut engines = Vec::new();
-    for _ in 0..3 {
-        let config = Config::builder().build().unwrap();
-        engines.push(Engine::new(
-            Parts::with_shared_storage(town.open().await),
-            config,
-        ));
-    }
-    let made = engines[0].create(Create::new(UserId::parse("user").unwrap()));
-    let mut token = made.await.unwrap().refresh;
-    for _ in 0..4 {
-        let tasks: Vec<_> = (0..64)
-            .map(|n: usize| {
-                let (engine, token) = (engines[n % 3].clone(), token.clone());
-                tokio::spawn(async move {
-                    match engine
-                        .refresh(&Refresh::new(token.text().expose()))
-                        .await
-                        .unwrap()
-                    {
-                        Refreshed::Renewed(issued) => issued.refresh,
-                        other => panic!("{other:?}"),
-                    }
-                })
-            })
-            .collect();
-        let mut children = Vec::new();
-        for task in tasks {
-            children.push(task.await.unwrap());
-        }
-        token = children.swap_remove(0);
-        for child in children {
-            assert_eq!(child.text().expose(), token.text().expose());
-        }
-    }
-    let mut client = town.client().await;
-    let counter = client
-        .number("SELECT counter FROM handstamp_sessions")
-        .await;
-    // A child, and three times a confirmation with a child.
-    assert_eq!(counter, 7);
-}
-
 /// `READ COMMITTED`: a statement that waited for another's write goes by the row as that left it.
 pub(crate) async fn guards_are_looked_at_again_after_waiting(town: Town) {
     let storage = town.open().await;

@@ -98,7 +98,6 @@ fn tests() -> Vec<(&'static str, Test)> {
         coalescing::waiting_writes_share_a_transaction,
         coalescing::each_of_a_shared_statement_has_its_own_outcome,
         coalescing::a_bad_row_fails_nobody_else,
-        coalescing::many_engines_make_one_lineage,
         coalescing::guards_are_looked_at_again_after_waiting,
         coalescing::a_step_that_lost_a_deadlock_is_done_again,
         coalescing::writes_from_two_servers_do_not_lock_each_other_out,
