@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use handstamp::JsonObject;
 use handstamp::clock::UnixMillis;
-use handstamp::engine::{Create, Refresh, Refreshed};
 use handstamp::session::Session;
 use handstamp::storage::{Confirm, DataWrite, Guarded, Storage as _, StorageFault};
 use handstamp::token::Hash2;
-use handstamp::{Config, Engine, JsonObject, Parts, UserId};
 
 use crate::fixture::{
     APP, Begun, Town, all, at, begin, behind_a_lock, handle, keep, rotate, session, with_child,
