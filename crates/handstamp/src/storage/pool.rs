@@ -9,7 +9,7 @@ use deadpool::Runtime;
 use deadpool::managed::{Object, PoolError, QueueMode, Timeouts};
 use sqlx::Error;
 use sqlx::error::DatabaseError;
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::connections::{Connections, TEST, UNTIL, locked};
@@ -110,12 +110,14 @@ impl<D: Driver> Clone for Pool<D> {
 
 struct Inner<D: Driver> {
     connections: deadpool::managed::Pool<Connections<D>>,
+    /// Those who write have one of these places as well: when all that write are stuck, there is still a way to read.
+    writing: Semaphore,
     /// Whoever is at work reads this: who closes waits for all of them.
     at_work: RwLock<()>,
     /// When connections that nobody needs were last looked for.
     tidied: Mutex<Instant>,
     acquire_timeout: Duration,
-    patience: Option<Duration>,
+    patience: Duration,
 }
 
 impl<D: Driver> Pool<D> {
@@ -130,11 +132,12 @@ impl<D: Driver> Pool<D> {
             .map_err(|why| StorageError::new(StorageFault::Other, why.to_string()))?;
         Ok(Self(Arc::new(Inner {
             connections,
+            writing: Semaphore::new(usize::try_from(most - most / 4).unwrap_or(usize::MAX)),
             at_work: RwLock::default(),
             tidied: Mutex::new(Instant::now()),
             acquire_timeout: limits.acquire,
             // The server gives up first, so that an answer says what became of the statement.
-            patience: limits.statement.map(|limit| limit.saturating_add(GRACE)),
+            patience: limits.statement.unwrap_or(SILENCE).saturating_add(GRACE),
         })))
     }
 
@@ -160,7 +163,7 @@ impl<D: Driver> Pool<D> {
                 Remedy::Elsewhere => self.0.source().is_a_choice(),
                 Remedy::GiveUp | Remedy::None => false,
             };
-            let late = self.0.patience.is_some_and(|most| began.elapsed() >= most);
+            let late = began.elapsed() >= self.0.patience;
             if !again || attempt == ATTEMPTS || late {
                 return Err(failed);
             }
@@ -181,12 +184,16 @@ impl<D: Driver> Pool<D> {
         let _at_work = timeout_at(until, self.0.at_work.read())
             .await
             .map_err(|_| unsent(all_in_use::<D>()))?;
+        let _writing = match access {
+            Access::Write => match timeout_at(until, self.0.writing.acquire()).await {
+                Ok(Ok(place)) => Some(place),
+                _ => return Err(unsent(all_in_use::<D>())),
+            },
+            Access::Read => None,
+        };
         let (place, mut connection) = self.0.connection(until).await.map_err(unsent)?;
         let run = work.run(&mut connection);
-        let ran = match self.0.patience {
-            Some(patience) => timeout(patience, run).await,
-            None => Ok(run.await),
-        };
+        let ran = timeout(self.0.patience, run).await;
         let (failed, remedy) = match ran {
             Ok(Ok(outcome)) => {
                 self.0.keep(place, connection);
@@ -307,6 +314,8 @@ const ATTEMPTS: u32 = 6;
 const LAST_ROUND: Duration = Duration::from_millis(300);
 /// How often connections that nobody needs are looked for.
 const TIDY: Duration = Duration::from_mins(1);
+/// How long a statement may take where the server's own limit is not ours to set: who is silent for as long is not there.
+const SILENCE: Duration = Duration::from_mins(1);
 /// How much longer than the server we wait for a statement.
 const GRACE: Duration = Duration::from_secs(2);
 

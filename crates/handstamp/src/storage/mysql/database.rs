@@ -247,8 +247,9 @@ impl<S: Steps> Work<MySql> for Together<S> {
                 Ok(outcome)
             }
             Err(error) => {
-                // At once: it would hold its locks until somebody uses the connection. If that fails, they go with the connection.
-                drop(transaction.rollback().await);
+                // At once: it would hold its locks until somebody uses the connection. If that fails, they go with the connection,
+                // which that failure condemns.
+                transaction.rollback().await?;
                 Err(error)
             }
         }

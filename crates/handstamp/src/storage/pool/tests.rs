@@ -269,3 +269,29 @@ async fn closing_waits_for_those_in_use_and_says_good_bye_to_all() {
     let failed = pool.run(Access::Read, &Job::Fine).await.unwrap_err();
     assert_eq!(failed.fault, StorageFault::Closed);
 }
+
+/// A primary whose standby is away takes statements, and does not come to their end.
+#[tokio::test(start_paused = true)]
+async fn those_that_write_leave_a_place_to_those_that_read() {
+    let server = Server::new();
+    let pool = server.pool(4, LONG);
+    let stuck: Vec<_> = (0..3)
+        .map(|_| {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.run(Access::Write, &Job::Wait).await })
+        })
+        .collect();
+    server.sees_waiting(3).await;
+    let failed = pool.run(Access::Write, &Job::Fine).await.unwrap_err();
+    assert_eq!(failed.fault, StorageFault::Busy);
+    assert!(!failed.outcome_unknown);
+    pool.run(Access::Read, &Job::Fine).await.unwrap();
+
+    // Nobody limits them but us, and what became of them is not known.
+    for task in stuck {
+        let failed = task.await.unwrap().unwrap_err();
+        assert_eq!(failed.fault, StorageFault::Unavailable);
+        assert!(failed.outcome_unknown);
+    }
+    pool.run(Access::Write, &Job::Fine).await.unwrap();
+}
