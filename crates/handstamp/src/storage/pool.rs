@@ -263,10 +263,19 @@ impl<D: Driver> Inner<D> {
                 Err(_) => return Err(refused.unwrap_or_else(all_in_use::<D>)),
             };
             // Nothing was sent yet, whatever it is.
-            if !why.may_pass() || Instant::now() + LAST_ROUND >= until {
-                return Err(why.failed());
+            let (passes, failed) = (why.may_pass(), why.failed());
+            if !passes {
+                return Err(failed);
             }
-            refused = Some(why.failed());
+            // Who was asked with hardly any time left has not shown to be away.
+            let failed = match refused.take() {
+                Some(before) if failed.fault == StorageFault::Unavailable => before,
+                _ => failed,
+            };
+            if Instant::now() + LAST_ROUND >= until {
+                return Err(failed);
+            }
+            refused = Some(failed);
             // Somebody may give one back before there is another.
             step_aside(attempt).await;
             attempt += 1;

@@ -160,10 +160,17 @@ async fn connecting_is_tried_again_while_there_is_time() {
     let began = Instant::now();
     let failed = pool.run(Access::Write, &Job::Fine).await.unwrap_err();
     assert_eq!(failed.fault, StorageFault::Unavailable);
-    assert_eq!(failed.detail, "refused");
     assert!(!failed.outcome_unknown);
     assert!(began.elapsed() <= LONG);
     assert!(server.0.asked.load(Ordering::SeqCst) > 5);
+
+    // The answer is remembered, though the last to be asked had no time to give one.
+    let server = Server::that(true, StorageFault::ReadOnly);
+    server.0.refusals.store(u32::MAX, Ordering::SeqCst);
+    let failed = server.pool(1, LONG).run(Access::Read, &Job::Fine).await;
+    let failed = failed.unwrap_err();
+    assert_eq!(failed.fault, StorageFault::ReadOnly);
+    assert_eq!(failed.detail, "refused");
 
     // What nobody but an operator can mend is told at once.
     let server = Server::that(false, StorageFault::Other);

@@ -138,6 +138,9 @@ impl Source<Fake> for Server {
         let left = self.0.refusals.load(Ordering::SeqCst);
         if left > 0 {
             self.0.refusals.store(left - 1, Ordering::SeqCst);
+            if limit < HARDLY {
+                return Err(NoConnection::new(StorageFault::Unavailable, "no answer"));
+            }
             return Err(NoConnection::new(self.0.fault, "refused"));
         }
         self.0.open.fetch_add(1, Ordering::SeqCst);
@@ -161,6 +164,9 @@ impl Source<Fake> for Server {
         self.0.is_a_choice
     }
 }
+
+/// Whoever has less time than this left when refused gets no answer at all.
+const HARDLY: Duration = Duration::from_secs(1);
 
 pub(super) struct Fake;
 
