@@ -46,6 +46,12 @@ test("where nobody listens, the next host is asked", async () => {
   assert.equal((await sdk.getAllSessionHandlesForUser("fail-over")).length, 4);
 });
 
+test("where nobody listens, the next host is asked, by each of many at once", async () => {
+  const sdk = open([await nobody(), hostOf(await serve())]);
+  await Promise.all(Array.from({ length: 8 }, () => sdk.createNewSession("together")));
+  assert.equal((await sdk.getAllSessionHandlesForUser("together")).length, 8);
+});
+
 test("where nobody listens anywhere, it is said so, and tried again", async () => {
   const sdk = open([await nobody(), await nobody()]);
   for (const call of [() => sdk.ready(), () => sdk.createNewSession("x"), () => sdk.getSession("x")]) {

@@ -32,9 +32,11 @@ class Hosts {
     const headers = { "content-type": "application/json; charset=utf-8" };
     if (this.#apiKey !== undefined) headers["api-key"] = this.#apiKey;
     let refused;
+    // Its own turn: others come and go meanwhile.
+    const first = this.#next;
+    this.#next = (first + 1) % this.#urls.length;
     for (let tried = 0; tried < this.#urls.length; tried++) {
-      const url = this.#urls[this.#next];
-      this.#next = (this.#next + 1) % this.#urls.length;
+      const url = this.#urls[(first + tried) % this.#urls.length];
       let response;
       let text;
       try {

@@ -46,9 +46,9 @@ class Session {
 
   /** Ends the session, and takes the cookies back if there was something to end. */
   async revokeSession() {
-    if (await this.#sessions.revokeSessionUsingSessionHandle(this.#info.handle)) {
-      clear(this.#view, await this.#sessions.cookies());
-    }
+    // Before it is done: what fails afterwards would leave the cookies of a session that has ended.
+    const cookies = await this.#sessions.cookies();
+    if (await this.#sessions.revokeSessionUsingSessionHandle(this.#info.handle)) clear(this.#view, cookies);
   }
 
   #orClear(action) {
@@ -56,12 +56,14 @@ class Session {
   }
 }
 
-/** Does it; takes the cookies back if that shows that they are of no use any more. */
+/** Does it; takes the cookies back if that shows that they are of no use any more. `action` is told how cookies are to be. */
 async function orClear(sessions, view, action) {
+  // Before it is done: what fails afterwards would leave tokens that nobody gets.
+  const cookies = await sessions.cookies();
   try {
-    return await action();
+    return await action(cookies);
   } catch (error) {
-    if (endsSession(error)) clear(view, await sessions.cookies());
+    if (endsSession(error)) clear(view, cookies);
     throw error;
   }
 }
@@ -85,8 +87,9 @@ function webFunctions({ readOf, viewOf }, sessions) {
 
   async function createNewSession(response, userId, jwtPayload = {}, sessionData = {}) {
     const [to, from] = [view(response), sessions()];
+    const cookies = await from.cookies();
     const issued = await from.createNewSession(userId, jwtPayload, sessionData);
-    setTokens(to, issued, await from.cookies());
+    setTokens(to, issued, cookies);
     return new Session({ view: to, sessions: from, info: issued.session });
   }
 
@@ -96,20 +99,23 @@ function webFunctions({ readOf, viewOf }, sessions) {
     const { accessToken, antiCsrfToken, idRefreshToken } = requested(request);
     // It may just have run out, and its cookie with it.
     if (accessToken === undefined) throw tryRefreshToken("access token missing in cookies");
-    const found = await orClear(from, to, () => from.getSession(accessToken, antiCsrfToken, doAntiCsrfCheck, idRefreshToken));
-    if (found.accessToken !== undefined) setAccessToken(to, found.accessToken, await from.cookies());
+    const found = await orClear(from, to, async (cookies) => {
+      const found = await from.getSession(accessToken, antiCsrfToken, doAntiCsrfCheck, idRefreshToken);
+      if (found.accessToken !== undefined) setAccessToken(to, found.accessToken, cookies);
+      return found;
+    });
     return new Session({ view: to, sessions: from, info: found.session });
   }
 
   async function refreshSession(request, response) {
     const [to, from] = [view(response), sessions()];
     const { refreshToken } = requested(request);
-    return orClear(from, to, async () => {
+    return orClear(from, to, async (cookies) => {
       if (refreshToken === undefined) {
         throw unauthorised("the refresh token is missing in the cookies: does the path of the refresh API match the configured one?");
       }
       const issued = await from.refreshSession(refreshToken);
-      setTokens(to, issued, await from.cookies());
+      setTokens(to, issued, cookies);
       return new Session({ view: to, sessions: from, info: issued.session });
     });
   }

@@ -162,10 +162,11 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// The tenants of all apps, in no particular order.
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StorageError>;
 
-    /// Forgets a tenant with its sessions; answers whether it was there.
+    /// Forgets a tenant with its sessions; answers whether it was there. Those may go some at a time before it does: after a failure
+    /// it may be there with fewer of them, and is to be removed again.
     async fn remove_tenant(&self, app: &AppId, tenant: &TenantId) -> Result<bool, StorageError>;
 
-    /// Forgets an app with its tenants, sessions and keys; answers whether it was there.
+    /// Forgets an app with its tenants, sessions and keys; answers whether it was there. The sessions may go as those of a tenant do.
     async fn remove_app(&self, app: &AppId) -> Result<bool, StorageError>;
 
     /// Reads something, to see that the database answers.

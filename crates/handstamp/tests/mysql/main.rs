@@ -25,6 +25,8 @@ mod migrations;
 mod outages;
 mod planner;
 mod plans;
+#[path = "../server/removals.rs"]
+mod removals;
 mod schema;
 #[path = "../server/sessions.rs"]
 mod sessions;
@@ -122,6 +124,7 @@ fn tests() -> Vec<(&'static str, Test)> {
         outages::connections_that_the_server_ends_are_replaced,
         outages::all_connections_in_use_are_reported,
         plans::every_statement_uses_an_index,
+        removals::many_sessions_go_some_at_a_time,
         schema::a_migration_that_was_interrupted_is_done_again,
         schema::a_migration_that_another_node_has_noted_is_done,
         schema::an_address_is_told_without_its_password,

@@ -25,6 +25,8 @@ mod migrations;
 mod outages;
 mod planner;
 mod plans;
+#[path = "../server/removals.rs"]
+mod removals;
 mod schema;
 #[path = "../server/sessions.rs"]
 mod sessions;
@@ -121,6 +123,7 @@ fn tests() -> Vec<(&'static str, Test)> {
         plans::every_statement_uses_an_index,
         plans::plans_for_an_empty_table_are_good_for_a_full_one,
         plans::rotations_touch_no_index,
+        removals::many_sessions_go_some_at_a_time,
         schema::a_migration_that_another_has_begun_is_left_to_it,
         schema::an_address_is_told_without_its_password,
         schema::a_database_that_is_not_there_is_said_plainly,

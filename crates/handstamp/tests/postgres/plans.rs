@@ -204,6 +204,10 @@ async fn ask_about(storage: &PostgresStorage, id: u32, there: bool) {
     let theirs = storage.revoke_user(&APP, None, user, at(0)).await.unwrap();
     assert_eq!(theirs.len(), usize::from(there));
     assert_eq!(storage.sweep(at(10), 10).await.unwrap(), 0);
+    let nobody = TenantId::parse("nobody").unwrap();
+    assert!(!storage.remove_tenant(&APP, &nobody).await.unwrap());
+    let nowhere = AppId::parse("nowhere").unwrap();
+    assert!(!storage.remove_app(&nowhere).await.unwrap());
 }
 
 /// Another tenant, and another app, each with one session.

@@ -2,7 +2,7 @@
 
 use sqlx::{Error, MySql, Transaction, query};
 
-use super::database::{Database, Steps, Together};
+use super::database::{Bound, Database, Steps, Together};
 use super::steps::Answer;
 use crate::clock::UnixMillis;
 use crate::id::{AppId, TenantId};
@@ -102,14 +102,43 @@ pub(super) async fn tenants(database: &Database) -> Answer<Vec<TenantRecord>> {
 
 const TENANTS: &str = "SELECT app, tenant, created_at, config FROM handstamp_tenants";
 
+/// Takes the sessions some at a time, each time for good, and then what is left of them together with the tenant. A failure on the
+/// way leaves the tenant with fewer sessions, to be removed again.
 pub(super) async fn remove_tenant(
     database: &Database,
     app: &AppId,
     tenant: &TenantId,
 ) -> Answer<bool> {
+    let some = || {
+        query(REMOVE_SOME_OF_TENANT)
+            .bind(app.as_str().as_bytes())
+            .bind(tenant.as_str().as_bytes())
+            .bind(REMOVED_AT_ONCE)
+    };
+    remove_sessions(database, some).await?;
     let work = Together(RemoveTenant(app, tenant));
     database.run(Access::Write, &work).await.map_err(told)
 }
+
+/// Repeats `some`, which removes no more than [`REMOVED_AT_ONCE`], until it finds fewer.
+async fn remove_sessions<'q>(
+    database: &Database,
+    some: impl Fn() -> Bound<'q> + Send + Sync,
+) -> Answer<()> {
+    loop {
+        let removed = database.count(&some);
+        if removed.await.map_err(told)? < u64::from(REMOVED_AT_ONCE) {
+            return Ok(());
+        }
+    }
+}
+
+/// How many sessions one statement removes, so that the time it may take is enough for any tenant, and nobody waits long behind it.
+const REMOVED_AT_ONCE: u32 = 1_000;
+
+// In the order in which batches lock.
+pub(super) const REMOVE_SOME_OF_TENANT: &str = "DELETE FROM handstamp_sessions
+     WHERE app = ? AND tenant = ? ORDER BY app, tenant, handle LIMIT ?";
 
 struct RemoveTenant<'a>(&'a AppId, &'a TenantId);
 
@@ -129,16 +158,26 @@ impl Steps for RemoveTenant<'_> {
     }
 }
 
-// In the order of the primary key, which is that in which batches lock.
+// Those that have come meanwhile. In the order of the primary key, which is that in which batches lock.
 pub(super) const REMOVE_SESSIONS_OF_TENANT: &str =
     "DELETE FROM handstamp_sessions WHERE app = ? AND tenant = ?";
 
 pub(super) const REMOVE_TENANT: &str = "DELETE FROM handstamp_tenants WHERE app = ? AND tenant = ?";
 
+/// As [`remove_tenant`] does.
 pub(super) async fn remove_app(database: &Database, app: &AppId) -> Answer<bool> {
+    let some = || {
+        query(REMOVE_SOME_OF_APP)
+            .bind(app.as_str().as_bytes())
+            .bind(REMOVED_AT_ONCE)
+    };
+    remove_sessions(database, some).await?;
     let work = Together(RemoveApp(app));
     database.run(Access::Write, &work).await.map_err(told)
 }
+
+pub(super) const REMOVE_SOME_OF_APP: &str = "DELETE FROM handstamp_sessions
+     WHERE app = ? ORDER BY app, tenant, handle LIMIT ?";
 
 struct RemoveApp<'a>(&'a AppId);
 

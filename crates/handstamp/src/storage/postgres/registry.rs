@@ -2,7 +2,7 @@
 
 use sqlx::query;
 
-use super::database::Database;
+use super::database::{Bound, Database};
 use super::steps::Answer;
 use crate::clock::UnixMillis;
 use crate::id::{AppId, TenantId};
@@ -100,11 +100,20 @@ pub(super) async fn tenants(database: &Database) -> Answer<Vec<TenantRecord>> {
 
 pub(super) const TENANTS: &str = "SELECT app, tenant, created_at, config FROM handstamp_tenants";
 
+/// Takes the sessions some at a time, each time for good, and then what is left of them together with the tenant. A failure on the
+/// way leaves the tenant with fewer sessions, to be removed again.
 pub(super) async fn remove_tenant(
     database: &Database,
     app: &AppId,
     tenant: &TenantId,
 ) -> Answer<bool> {
+    let some = || {
+        query(REMOVE_SOME_OF_TENANT)
+            .bind(app.as_str())
+            .bind(tenant.as_str())
+            .bind(i64::from(REMOVED_AT_ONCE))
+    };
+    remove_sessions(database, some).await?;
     let removed = database.rows(Access::Write, || {
         query(REMOVE_TENANT)
             .bind(app.as_str())
@@ -113,7 +122,33 @@ pub(super) async fn remove_tenant(
     rows::of_write(rows::flag(&removed.await.map_err(told)?))
 }
 
+/// Repeats `some`, which removes no more than [`REMOVED_AT_ONCE`], until it finds fewer.
+async fn remove_sessions<'q>(
+    database: &Database,
+    some: impl Fn() -> Bound<'q> + Send + Sync,
+) -> Answer<()> {
+    loop {
+        let removed = database.rows(Access::Write, &some);
+        if removed.await.map_err(told)?.len() < usize::from(REMOVED_AT_ONCE) {
+            return Ok(());
+        }
+    }
+}
+
+/// How many sessions one statement removes, so that the time it may take is enough for any tenant, and nobody waits long behind it.
+const REMOVED_AT_ONCE: u16 = 1_000;
+
 // Sessions are locked in the order in which batches lock.
+pub(super) const REMOVE_SOME_OF_TENANT: &str = "WITH held AS (
+         SELECT app, tenant, handle FROM handstamp_sessions
+         WHERE app = $1 AND tenant = $2
+         ORDER BY app, tenant, handle LIMIT $3
+         FOR UPDATE)
+     DELETE FROM handstamp_sessions AS s USING held
+     WHERE s.app = held.app AND s.tenant = held.tenant AND s.handle = held.handle
+     RETURNING 1";
+
+// With the sessions that have come meanwhile.
 pub(super) const REMOVE_TENANT: &str = "WITH held AS (
          SELECT app, tenant, handle FROM handstamp_sessions
          WHERE app = $1 AND tenant = $2
@@ -126,7 +161,14 @@ pub(super) const REMOVE_TENANT: &str = "WITH held AS (
          DELETE FROM handstamp_tenants WHERE app = $1 AND tenant = $2 RETURNING 1)
      SELECT EXISTS (SELECT 1 FROM gone)";
 
+/// As [`remove_tenant`] does.
 pub(super) async fn remove_app(database: &Database, app: &AppId) -> Answer<bool> {
+    let some = || {
+        query(REMOVE_SOME_OF_APP)
+            .bind(app.as_str())
+            .bind(i64::from(REMOVED_AT_ONCE))
+    };
+    remove_sessions(database, some).await?;
     let removed = database.rows(Access::Write, || {
         query(REMOVE_APP)
             .bind(app.as_str())
@@ -134,6 +176,15 @@ pub(super) async fn remove_app(database: &Database, app: &AppId) -> Answer<bool>
     });
     rows::of_write(rows::flag(&removed.await.map_err(told)?))
 }
+
+pub(super) const REMOVE_SOME_OF_APP: &str = "WITH held AS (
+         SELECT app, tenant, handle FROM handstamp_sessions
+         WHERE app = $1
+         ORDER BY app, tenant, handle LIMIT $2
+         FOR UPDATE)
+     DELETE FROM handstamp_sessions AS s USING held
+     WHERE s.app = held.app AND s.tenant = held.tenant AND s.handle = held.handle
+     RETURNING 1";
 
 pub(super) const REMOVE_APP: &str = "WITH held AS (
          SELECT app, tenant, handle FROM handstamp_sessions
