@@ -13,7 +13,9 @@ pub mod plans;
 pub mod postgres;
 pub mod proxy;
 mod server;
+mod tls;
 pub mod wait;
 
 pub use client::Client;
 pub use server::Stop;
+pub use tls::Authority;

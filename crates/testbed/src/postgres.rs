@@ -12,6 +12,7 @@ use crate::client::{Client, run_once};
 use crate::own::{free_port, random_word};
 use crate::plans::{self, Plan};
 use crate::server::{Server, Stop};
+use crate::tls::Authority;
 use crate::wait;
 
 /// The folder with the newest server's programs, if there is one.
@@ -57,19 +58,39 @@ impl Postgres {
     /// When PostgreSQL is not there, or does not start.
     pub fn start(settings: &[&str]) -> Result<Self> {
         let mut server = Self::in_new_folder(random_word()?, settings)?;
-        let password_file = server.folder.path().join("password");
-        fs::write(&password_file, &server.password)?;
-        server.account.own(&password_file)?;
-        let mut initdb = server.program("initdb");
+        server.init()?;
+        server.run()?;
+        Ok(server)
+    }
+
+    /// The same, and it takes no connection that is not encrypted. `authority` says that it has these names or addresses.
+    ///
+    /// # Errors
+    /// When PostgreSQL is not there, or does not start.
+    pub fn start_encrypted(authority: &Authority, names: &[&str]) -> Result<Self> {
+        let mut server = Self::in_new_folder(random_word()?, &["ssl=on"])?;
+        server.init()?;
+        let data = server.data();
+        let (certificate, key) = (data.join("server.crt"), data.join("server.key"));
+        authority.certify(names, server.account, &certificate, &key)?;
+        let who = "hostssl all all 127.0.0.1/32 scram-sha-256\n";
+        fs::write(data.join("pg_hba.conf"), who)?;
+        server.run()?;
+        Ok(server)
+    }
+
+    fn init(&self) -> Result<()> {
+        let password_file = self.folder.path().join("password");
+        fs::write(&password_file, &self.password)?;
+        self.account.own(&password_file)?;
+        let mut initdb = self.program("initdb");
         initdb
             .args(["--auth=scram-sha-256", "--username=postgres"])
             .args(["--encoding=UTF8", "--locale=C", "--no-sync", "--pwfile"])
             .arg(&password_file)
             .arg("--pgdata")
-            .arg(server.data());
-        succeed(&mut initdb)?;
-        server.run()?;
-        Ok(server)
+            .arg(self.data());
+        succeed(&mut initdb)
     }
 
     fn in_new_folder(password: String, settings: &[&str]) -> Result<Self> {

@@ -13,6 +13,7 @@
 mod coalescing;
 #[path = "../server/earlier.rs"]
 mod earlier;
+mod encryption;
 #[path = "../server/engines.rs"]
 mod engines;
 #[path = "../server/explained.rs"]
@@ -42,11 +43,13 @@ use std::sync::Arc;
 
 use handstamp::storage::Storage;
 use handstamp::storage::conformance::Case;
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 
 use fixture::Town;
 
 type Test = fn(Town) -> Pin<Box<dyn Future<Output = ()>>>;
+
+type TestOfServer = fn() -> Result<(), Failed>;
 
 /// Names tests with what they are called.
 macro_rules! tests {
@@ -80,11 +83,10 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|trial| trial.with_ignored_flag(ignored))
         .collect();
-    // It starts a server of its own.
     let ignored = !(testbed::postgres::programs().is_some() || must);
-    let run = planner::no_statement_reads_all_sessions;
-    let explained = Trial::test("explained::no_statement_reads_all_sessions", run);
-    trials.push(explained.with_ignored_flag(ignored));
+    for (name, run) in with_own_servers() {
+        trials.push(Trial::test(name, run).with_ignored_flag(ignored));
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -92,6 +94,28 @@ async fn conforms(town: Town, case: Case) {
     let storage: Arc<dyn Storage> = town.open().await;
     case(Arc::clone(&storage)).await;
     storage.close().await;
+}
+
+/// Each starts a server of its own.
+fn with_own_servers() -> [(&'static str, TestOfServer); 4] {
+    [
+        (
+            "explained::no_statement_reads_all_sessions",
+            planner::no_statement_reads_all_sessions,
+        ),
+        (
+            "encryption::steps_are_taken_over_tls",
+            encryption::steps_are_taken_over_tls,
+        ),
+        (
+            "encryption::a_server_that_cannot_show_who_it_is_is_refused",
+            encryption::a_server_that_cannot_show_who_it_is_is_refused,
+        ),
+        (
+            "encryption::where_one_side_wants_tls_and_the_other_has_none_that_is_said",
+            encryption::where_one_side_wants_tls_and_the_other_has_none_that_is_said,
+        ),
+    ]
 }
 
 #[expect(clippy::as_conversions, reason = "closures become functions by it")]

@@ -1,6 +1,7 @@
 //! What goes wrong between a pool and a server, in our terms, whatever the kind of database.
 
 use std::borrow::Cow;
+use std::io::ErrorKind;
 
 use sqlx::Error;
 
@@ -67,6 +68,10 @@ pub(in crate::storage) fn to_connect<D: Driver>(error: &Error) -> (StorageFault,
         Error::Database(error) => {
             let failed = D::reported(&**error, Access::Read).0;
             (failed.fault, failed.detail.into_owned())
+        }
+        // What TLS makes of a certificate or of the server's words. Another server may do better, or this one with another certificate.
+        Error::Io(why) if why.kind() == ErrorKind::InvalidData => {
+            (StorageFault::Unavailable, format!("no encryption: {why}"))
         }
         Error::Io(why) => (StorageFault::Unavailable, why.to_string()),
         // As when the server ends half-way.
