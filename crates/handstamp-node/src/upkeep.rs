@@ -60,13 +60,6 @@ impl Upkeep {
     }
 }
 
-/// An engine that was forgotten is not closed, and its work would go on without it.
-impl Drop for Upkeep {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
 /// Looks after the keys.
 async fn tend(engine: Engine, failed: impl Fn(Failure)) {
     let mut turns = every(KEYS_EVERY);

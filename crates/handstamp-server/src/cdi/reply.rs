@@ -85,7 +85,7 @@ pub(super) enum Refusal {
     WrongAddress,
     /// A reason of 400 or another that names what was sent.
     Because(StatusCode, String),
-    /// What the database suffers from, which an operator can mend, and time may; the details are for the log.
+    /// What the database suffers from, which an operator can mend, and time may. The rest is for the log.
     Suffering(StorageFault, Failure),
     /// For the log; the caller is told nothing of it.
     Failed(Box<dyn std::error::Error + Send + Sync>),
@@ -139,9 +139,10 @@ impl Refusal {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
+        use StorageFault::{Busy, Full, ReadOnly, Unavailable};
         match failure.storage_fault() {
-            Some(fault) => Self::Suffering(fault, failure),
-            None => Self::Failed(Box::new(failure)),
+            Some(fault @ (Unavailable | Busy | Full | ReadOnly)) => Self::Suffering(fault, failure),
+            _ => Self::Failed(Box::new(failure)),
         }
     }
 }
