@@ -282,6 +282,22 @@ fn a_password_is_said_nowhere() {
     }
 }
 
+/// What the driver does not know it would say in the log.
+#[test]
+fn a_part_of_an_address_that_is_not_known_is_said_by_its_name_only() {
+    let folder = tempfile::tempdir().unwrap();
+    for url in [
+        "postgres://me@127.0.0.1:1/x?sslpassword=canary",
+        "mysql://me@127.0.0.1:1/x?sslpassword=canary",
+    ] {
+        let output = run(folder.path(), &["serve", "--port", "0", "--database", url]);
+        assert!(!output.status.success());
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(told.contains("sslpassword"), "{told}");
+        assert!(!told.contains("canary"), "{told}");
+    }
+}
+
 #[test]
 fn a_file_is_brought_up_to_date_when_asked() {
     let folder = tempfile::tempdir().unwrap();

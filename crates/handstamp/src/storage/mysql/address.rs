@@ -5,12 +5,13 @@ use std::str::FromStr;
 use sqlx::ConnectOptions;
 use sqlx::mysql::MySqlConnectOptions;
 
+use crate::storage::parameters::known_only;
 use crate::storage::{StorageError, StorageFault};
 
 /// Reads an address. It has to name a database.
 pub(super) fn parse(url: &str) -> Result<MySqlConnectOptions, StorageError> {
     let failed = |why: String| StorageError::new(StorageFault::Other, why);
-    let parsed = MySqlConnectOptions::from_str(url)
+    let parsed = MySqlConnectOptions::from_str(&known_only(url, &KNOWN))
         .map_err(|why| failed(format!("the address of MySQL cannot be read: {why}")))?;
     if parsed.get_database().is_none_or(str::is_empty) {
         return Err(failed("the address of MySQL names no database".to_owned()));
@@ -23,6 +24,24 @@ pub(super) fn parse(url: &str) -> Result<MySqlConnectOptions, StorageError> {
         .charset("utf8mb4")
         .disable_statement_logging())
 }
+
+/// What the driver knows.
+const KNOWN: [&str; 14] = [
+    "sslmode",
+    "ssl-mode",
+    "sslca",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "charset",
+    "collation",
+    "statement-cache-capacity",
+    "socket",
+    "timezone",
+    "time-zone",
+];
 
 /// The server and the database, without user and password.
 pub(super) fn place(connect: &MySqlConnectOptions) -> String {

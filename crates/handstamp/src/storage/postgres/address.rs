@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::PostgresOptions;
 use super::hosts::{Hosts, Wanted};
+use crate::storage::parameters::known_only;
 use crate::storage::{StorageError, StorageFault};
 
 /// Reads an address. The schema it names goes into `options`.
@@ -17,7 +18,7 @@ pub(super) fn parse(url: &str, options: &mut PostgresOptions) -> Result<Hosts, S
     if schema.is_some() {
         options.schema = schema;
     }
-    let urls = one_by_one(&url);
+    let urls = one_by_one(&known_only(&url, &KNOWN));
     let wanted = match wanted {
         Some(name) => Wanted::from_name(&name).ok_or_else(|| {
             wrong(
@@ -56,6 +57,28 @@ fn parse_one(url: &str, options: &PostgresOptions) -> Result<PgConnectOptions, S
     }
     Ok(connect)
 }
+
+/// What the driver knows.
+const KNOWN: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
 
 /// Rows are found by keys only. A plan that was made while the table was empty, and is kept until somebody counts its rows,
 /// would be one that reads all of it. What has to be read as a whole still is, and is not worth compiling.
