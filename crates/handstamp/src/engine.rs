@@ -24,6 +24,7 @@ mod jwt;
 mod payload;
 mod refresh;
 mod revoke;
+mod signature;
 mod upkeep;
 mod verify;
 
@@ -31,6 +32,7 @@ pub use create::Create;
 pub use jwt::{CreateJwt, KeySet, PublishedKey};
 pub use payload::{Regenerate, Regenerated};
 pub use refresh::{KeyChoice, OnReuse, Refresh, RefreshRefused, Refreshed};
+pub use signature::{Confirmation, SignatureCheck};
 pub use upkeep::PublicSigningKey;
 pub use verify::{AntiCsrf, TryRefresh, Verification, Verified, Verify, VerifyRefused};
 

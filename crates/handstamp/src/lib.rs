@@ -5,6 +5,7 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+pub mod backend;
 pub mod clock;
 pub mod config;
 pub mod engine;
