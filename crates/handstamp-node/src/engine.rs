@@ -14,7 +14,7 @@ use handstamp::storage::memory::MemoryStorage;
 use handstamp::storage::mysql::{MySqlOptions, MySqlStorage};
 use handstamp::storage::postgres::{PostgresOptions, PostgresStorage};
 use handstamp::storage::sqlite::SqliteStorage;
-use handstamp::token::access::TokenFormat;
+use handstamp::token::access::{self, TokenFormat};
 use handstamp::{AppId, JsonObject, Parts, SessionHandle, UserId};
 use napi_derive::napi;
 use tokio::sync::OnceCell;
@@ -95,7 +95,7 @@ impl Engine {
                 session_data: object("session data", &session_data)?,
                 anti_csrf: self.settings.anti_csrf,
                 format: TokenFormat::V1,
-                cookie_only: true,
+                cookie: Some(access::COOKIE.into()),
                 ..Create::new(UserId::parse(&user_id)?)
             };
             Ok::<_, Failed>(self.engine().await?.create(ask).await?)

@@ -65,6 +65,8 @@ pub struct NewSession {
     pub session_data: JsonObject,
     /// Whether requests must bring an anti-CSRF token along.
     pub anti_csrf: bool,
+    /// The cookie that is the only place where the client can keep the access token, which so has to fit into it.
+    pub cookie: Option<String>,
 }
 
 /// All that a client gets at creation and at each refresh.
@@ -160,6 +162,7 @@ impl Backend {
                     jwt_payload,
                     session_data,
                     anti_csrf,
+                    cookie,
                 } = new;
                 let create = Create {
                     app: app.clone(),
@@ -167,6 +170,7 @@ impl Backend {
                     jwt_payload,
                     session_data,
                     anti_csrf,
+                    cookie: cookie.map(Into::into),
                     ..Create::new(user_id)
                 };
                 Ok(engine.create(create).await?.into())
@@ -349,7 +353,7 @@ impl Backend {
         }
     }
 
-    /// Stores another payload, and makes an access token that says it.
+    /// Stores another payload, and makes an access token that says it, and fits into `cookie` if one is named.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the payload is too large; [`Error::ProtectedClaim`]; [`Error::Failure`].
@@ -357,6 +361,7 @@ impl Backend {
         &self,
         token: &str,
         jwt_payload: JsonObject,
+        cookie: Option<&str>,
     ) -> Result<Regenerated, Error> {
         match &self.0 {
             Place::Embedded { engine, app } => {
@@ -364,11 +369,22 @@ impl Backend {
                     app: app.clone(),
                     token,
                     jwt_payload: Some(jwt_payload),
+                    cookie,
                 };
                 engine.regenerate(ask).await
             }
             #[cfg(feature = "remote")]
-            Place::Remote(remote) => remote.regenerate(token, jwt_payload).await,
+            Place::Remote(remote) => remote.regenerate(token, jwt_payload, cookie).await,
+        }
+    }
+
+    /// The time that sessions go by.
+    #[cfg(feature = "web")]
+    pub(crate) fn now(&self) -> UnixMillis {
+        match &self.0 {
+            Place::Embedded { engine, .. } => engine.now(),
+            #[cfg(feature = "remote")]
+            Place::Remote(remote) => remote.now(),
         }
     }
 

@@ -106,7 +106,7 @@ impl Engine {
         &*self.inner.parts.storage
     }
 
-    fn now(&self) -> UnixMillis {
+    pub(crate) fn now(&self) -> UnixMillis {
         self.inner.parts.clock.now()
     }
 

@@ -20,6 +20,8 @@ pub mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod token;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use config::Config;
 pub use engine::{Engine, Error, Failure, Parts};

@@ -52,9 +52,14 @@ const KNOWS: &[(&str, &[&str])] = &[
 /// What must not be named, where, and why.
 const NOT_HERE: &[(&str, &[&str], &str)] = &[
     (
-        "crates/handstamp/src",
-        &["axum", "hyper", "cdi-version"],
-        "the library knows no protocol and no web server",
+        "crates/handstamp/src/engine",
+        &["axum", "actix", "hyper", "http::", "cdi-version"],
+        "the engine knows no protocol and no web server",
+    ),
+    (
+        "crates/handstamp/src/storage",
+        &["axum", "actix", "hyper", "http::"],
+        "a store knows no web server",
     ),
     (
         "crates/handstamp/src/engine",

@@ -110,6 +110,14 @@ pub enum TryRefresh {
     RotatedOut,
 }
 
+impl TryRefresh {
+    /// Whether the text has not even the form of an access token, and so may be meant for somebody else.
+    #[must_use]
+    pub fn is_foreign(self) -> bool {
+        self == Self::Rejected(Rejected::Malformed)
+    }
+}
+
 /// Why there is no session any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VerifyRefused {

@@ -18,6 +18,9 @@ pub use nested::cookie_len;
 /// Longer text is not looked at.
 pub const MAX_LEN: usize = 64 * 1024;
 
+/// The cookie that access tokens travel in up to protocol 2.15, and mostly since.
+pub const COOKIE: &str = "sAccessToken";
+
 /// A JWT payload with more bytes of JSON text than this could make an access token longer than [`MAX_LEN`].
 pub const MAX_PAYLOAD: usize = 40 * 1024;
 

@@ -298,7 +298,7 @@ pub(crate) fn unauthorised(verification: Verification) -> VerifyRefused {
 pub(crate) fn create_v1(user: UserId) -> Create {
     Create {
         format: TokenFormat::V1,
-        cookie_only: true,
+        cookie: Some(access::COOKIE.into()),
         ..Create::new(user)
     }
 }

@@ -1,0 +1,105 @@
+//! What front ends call by themselves: the refresh and the sign-out.
+
+use http::Method;
+
+use super::AntiCsrfMode;
+use super::refusal::{Answer, Refusal, Statuses};
+use super::request::Way;
+use super::session::Session;
+use super::sessions::Sessions;
+use super::settings::Settings;
+use crate::backend::{Present, Renewal};
+use crate::engine::{Failure, RefreshRefused};
+
+/// One of the paths that the layer answers itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Refresh,
+    SignOut,
+}
+
+impl Endpoint {
+    pub(super) fn of(settings: &Settings, method: &Method, path: &str) -> Option<Self> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if method != Method::POST {
+            None
+        } else if path == settings.refresh_path() {
+            Some(Self::Refresh)
+        } else if path == settings.sign_out_path() {
+            Some(Self::SignOut)
+        } else {
+            None
+        }
+    }
+
+    pub(super) async fn answer(self, sessions: &Sessions) -> Answer {
+        sessions.respond(|effects| effects.no_store = true);
+        match self {
+            Self::Refresh => refresh(sessions)
+                .await
+                .unwrap_or_else(|why| Answer::failure(&why)),
+            Self::SignOut => sign_out(sessions)
+                .await
+                .unwrap_or_else(|why| why.answer(sessions.settings().statuses())),
+        }
+    }
+}
+
+/// Exchanges the refresh token. Of several, as a browser sends them after a cookie's domain has changed, the first that is good.
+///
+/// Nothing that is refused takes a cookie back: the answer may reach the browser after that of a newer sign-in, and what is refused is
+/// dead on the server anyhow.
+async fn refresh(sessions: &Sessions) -> Result<Answer, Failure> {
+    let (settings, request) = (sessions.settings(), sessions.request());
+    let expired = settings.expired_status;
+    let mut answer = Answer::message(expired, "unauthorised");
+    for (token, way) in request.refresh(settings) {
+        let Some(passed) = request.anti_csrf(settings, way) else {
+            continue;
+        };
+        let presented = Present {
+            token,
+            anti_csrf: way == Way::Cookie && settings.anti_csrf() == AntiCsrfMode::Token,
+            passed,
+        };
+        match sessions.backend().refresh(presented).await? {
+            Renewal::Renewed(tokens) => {
+                let now = sessions.now();
+                sessions.respond(|effects| {
+                    effects.set_tokens(settings, request, way, &tokens, now);
+                });
+                return Ok(Answer::ok(&serde_json::json!({})));
+            }
+            // The browser has a newer token by now, from another tab; it is neither without a session nor without a token.
+            Renewal::Unauthorised(RefreshRefused::Superseded) => {
+                answer = Answer::message(409, "superseded by another refresh, try again");
+            }
+            Renewal::Unauthorised(_) => {}
+            Renewal::Reuse { handle, user_id } => {
+                sessions.tell_reuse(&handle, &user_id);
+                return Ok(Answer::message(expired, "token theft detected"));
+            }
+        }
+    }
+    Ok(answer)
+}
+
+/// Ends the session. An access token that is over has to be refreshed first, as it is not known to be the client's own any more.
+async fn sign_out(sessions: &Sessions) -> Result<Answer, Refusal> {
+    let done = Answer::ok(&serde_json::json!({ "status": "OK" }));
+    let session: Option<Session> = sessions.session_if_any().await?;
+    let Some(session) = session else {
+        return Ok(done);
+    };
+    session.revoke().await?;
+    Ok(done)
+}
+
+impl Settings {
+    pub(super) fn statuses(&self) -> Statuses {
+        Statuses {
+            expired: self.expired_status,
+            invalid_claim: self.invalid_claim_status,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What cookies look like.
