@@ -93,6 +93,8 @@ pub struct Present<'a> {
     pub anti_csrf: bool,
     /// Whether the anti-CSRF token that was made with the presented one is compared, and with what.
     pub passed: AntiCsrf<'a>,
+    /// What happens to a session whose tokens somebody else has.
+    pub on_reuse: OnReuse,
 }
 
 impl fmt::Debug for Present<'_> {
@@ -100,6 +102,7 @@ impl fmt::Debug for Present<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Present")
             .field("anti_csrf", &self.anti_csrf)
+            .field("on_reuse", &self.on_reuse)
             .finish_non_exhaustive()
     }
 }
@@ -112,11 +115,11 @@ pub enum Renewal {
     Renewed(Box<Tokens>),
     /// No session goes with the token.
     Unauthorised(RefreshRefused),
-    /// Two parties hold the session's tokens. It has been ended.
+    /// Two parties hold the session's tokens.
     Reuse {
         /// The session.
         handle: SessionHandle,
-        /// Whose it was.
+        /// Whose it is.
         user_id: UserId,
     },
 }
@@ -251,7 +254,7 @@ impl Backend {
         }
     }
 
-    /// Exchanges a refresh token. Reuse ends the session.
+    /// Exchanges a refresh token.
     ///
     /// # Errors
     /// When the store or the keys fail. Nothing is lost then: the same token can be presented again.
@@ -262,12 +265,13 @@ impl Backend {
                     token,
                     anti_csrf,
                     passed,
+                    on_reuse,
                 } = presented;
                 let ask = Refresh {
                     app: app.clone(),
                     anti_csrf,
                     passed,
-                    on_reuse: OnReuse::Revoke,
+                    on_reuse,
                     ..Refresh::new(token)
                 };
                 Ok(engine.refresh(&ask).await?.into())

@@ -9,7 +9,7 @@ use super::session::Session;
 use super::sessions::Sessions;
 use super::settings::Settings;
 use crate::backend::{Present, Renewal};
-use crate::engine::{Failure, RefreshRefused};
+use crate::engine::{Failure, OnReuse, RefreshRefused};
 
 /// One of the paths that the layer answers itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,8 @@ impl Endpoint {
     }
 }
 
-/// Exchanges the refresh token. Of several, as a browser sends them after a cookie's domain has changed, the first that is good.
+/// Exchanges the refresh token. Of several, as a browser sends them after a cookie's domain has changed, the first that is good: who has
+/// that one besides an old one is no thief, and it is no reuse.
 ///
 /// Nothing that is refused takes a cookie back: the answer may reach the browser after that of a newer sign-in, and what is refused is
 /// dead on the server anyhow.
@@ -53,6 +54,7 @@ async fn refresh(sessions: &Sessions) -> Result<Answer, Failure> {
     let (settings, request) = (sessions.settings(), sessions.request());
     let expired = settings.expired_status;
     let mut answer = Answer::message(expired, "unauthorised");
+    let mut reused = None;
     for (token, way) in request.refresh(settings) {
         let Some(passed) = request.anti_csrf(settings, way) else {
             continue;
@@ -61,6 +63,7 @@ async fn refresh(sessions: &Sessions) -> Result<Answer, Failure> {
             token,
             anti_csrf: way == Way::Cookie && settings.anti_csrf() == AntiCsrfMode::Token,
             passed,
+            on_reuse: OnReuse::Report,
         };
         match sessions.backend().refresh(presented).await? {
             Renewal::Renewed(tokens) => {
@@ -75,13 +78,15 @@ async fn refresh(sessions: &Sessions) -> Result<Answer, Failure> {
                 answer = Answer::message(409, "superseded by another refresh, try again");
             }
             Renewal::Unauthorised(_) => {}
-            Renewal::Reuse { handle, user_id } => {
-                sessions.tell_reuse(&handle, &user_id);
-                return Ok(Answer::message(expired, "token theft detected"));
-            }
+            Renewal::Reuse { handle, user_id } => reused = Some((handle, user_id)),
         }
     }
-    Ok(answer)
+    let Some((handle, user_id)) = reused else {
+        return Ok(answer);
+    };
+    sessions.backend().revoke(&handle).await?;
+    sessions.tell_reuse(&handle, &user_id);
+    Ok(Answer::message(expired, "token theft detected"))
 }
 
 /// Ends the session. An access token that is over has to be refreshed first, as it is not known to be the client's own any more.
