@@ -9,6 +9,8 @@ use crate::backend::{Backend, Confirmation};
 use crate::clock::UnixMillis;
 use crate::id::{SessionHandle, UserId};
 
+#[cfg(feature = "actix")]
+pub mod actix;
 #[cfg(feature = "axum")]
 mod axum;
 mod claims;

@@ -75,7 +75,8 @@ where
             let mut response = inner.call(request).await?;
             if let Some(refusal) = response.extensions().get::<Arc<Refusal>>() {
                 let statuses = sessions.settings().statuses();
-                if let Some(status) = statuses.of(refusal) {
+                let status = refusal.kind().map(|kind| statuses.of(kind));
+                if let Some(status) = status.and_then(|it| StatusCode::from_u16(it).ok()) {
                     *response.status_mut() = status;
                 }
             }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use http::StatusCode;
-
 use super::claims::InvalidClaim;
+#[cfg(any(feature = "axum", feature = "actix"))]
+use crate::engine::Error;
 use crate::engine::Failure;
 
 /// Why a request does not get the session that its route asks for.
@@ -92,6 +92,18 @@ impl Answer {
         }
         Self::message(500, "sessions cannot be looked at")
     }
+
+    /// What cannot be is the application's mistake.
+    #[cfg(any(feature = "axum", feature = "actix"))]
+    pub(super) fn error(error: &Error) -> Self {
+        match error {
+            Error::Failure(failure) => Self::failure(failure),
+            Error::Invalid(_) | Error::ProtectedClaim => {
+                tracing::error!(why = %error, "a session was not to be made or changed so");
+                Self::message(500, "the session cannot be made")
+            }
+        }
+    }
 }
 
 /// With which statuses requests are refused.
@@ -103,24 +115,37 @@ pub(super) struct Statuses {
 
 impl Statuses {
     /// What front ends expect unless they are told of others.
-    #[cfg(feature = "axum")]
+    #[cfg(any(feature = "axum", feature = "actix"))]
     pub(super) const DEFAULT: Self = Self {
         expired: 401,
         invalid_claim: 403,
     };
 
     /// The status of an answer that says so.
-    pub(super) fn of(self, refusal: &Refusal) -> Option<StatusCode> {
-        let status = match refusal {
-            Refusal::Unauthorised | Refusal::TryRefresh => self.expired,
-            Refusal::InvalidClaims(_) => self.invalid_claim,
-            Refusal::Payload(_) | Refusal::NoLayer | Refusal::Failed(_) => return None,
-        };
-        StatusCode::from_u16(status).ok()
+    pub(super) fn of(self, kind: RefusalKind) -> u16 {
+        match kind {
+            RefusalKind::Expired => self.expired,
+            RefusalKind::InvalidClaim => self.invalid_claim,
+        }
     }
 }
 
+/// The refusals whose status is a matter of settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RefusalKind {
+    Expired,
+    InvalidClaim,
+}
+
 impl Refusal {
+    pub(super) fn kind(&self) -> Option<RefusalKind> {
+        match self {
+            Self::Unauthorised | Self::TryRefresh => Some(RefusalKind::Expired),
+            Self::InvalidClaims(_) => Some(RefusalKind::InvalidClaim),
+            Self::Payload(_) | Self::NoLayer | Self::Failed(_) => None,
+        }
+    }
+
     pub(super) fn answer(&self, statuses: Statuses) -> Answer {
         match self {
             Self::Unauthorised => Answer::message(statuses.expired, "unauthorised"),

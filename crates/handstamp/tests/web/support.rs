@@ -8,20 +8,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::Path;
-use axum::http::{Request, StatusCode};
-use axum::routing::{get, post};
 use handstamp::clock::{Clock, ManualClock, UnixMillis};
 use handstamp::entropy::SeededEntropy;
 use handstamp::jws::FixtureKeys;
 use handstamp::storage::memory::MemoryStorage;
-use handstamp::web::{Claim, Refusal, Session, SessionLayer, Sessions, Settings, Web};
+use handstamp::testing::{Faults, Faulty};
+use handstamp::web::{Claim, Settings, Web};
 use handstamp::{Config, Engine, Parts, UserId};
+use http::Request;
 use serde::{Deserialize, Serialize};
-use tower::ServiceExt as _;
 
+use crate::app::App;
 use crate::browser::Answer;
 
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
@@ -31,7 +28,8 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) web: Web,
     pub(crate) clock: Arc<ManualClock>,
-    app: Router,
+    store: Arc<Faulty<MemoryStorage>>,
+    app: App,
 }
 
 /// The application's own type for the payload.
@@ -52,27 +50,36 @@ impl World {
 
     pub(crate) fn with(settings: Settings) -> Self {
         let clock = Arc::new(ManualClock::new(UnixMillis::new(1_700_000_000_000)));
+        let store = Arc::new(Faulty::new(MemoryStorage::new(), 1, faults(0)));
         let parts = Parts {
-            storage: Arc::new(MemoryStorage::new()),
+            storage: store.clone(),
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),
             keys: Arc::new(FixtureKeys::default()),
         };
-        Self::over(Engine::new(parts, Config::default()), clock, settings)
+        let engine = Engine::new(parts, Config::default());
+        Self::over(engine, clock, store, settings)
     }
 
     /// The same users and sessions, deployed with other settings.
     pub(crate) fn redeployed(&self, settings: Settings) -> Self {
-        Self::over(self.engine.clone(), Arc::clone(&self.clock), settings)
+        let (clock, store) = (Arc::clone(&self.clock), Arc::clone(&self.store));
+        Self::over(self.engine.clone(), clock, store, settings)
     }
 
-    fn over(engine: Engine, clock: Arc<ManualClock>, settings: Settings) -> Self {
+    fn over(
+        engine: Engine,
+        clock: Arc<ManualClock>,
+        store: Arc<Faulty<MemoryStorage>>,
+        settings: Settings,
+    ) -> Self {
         let web = Web::new(engine.clone(), settings);
         Self {
-            app: routes().layer(SessionLayer::new(web.clone())),
+            app: App::new(web.clone()),
             engine,
             web,
             clock,
+            store,
         }
     }
 
@@ -84,9 +91,13 @@ impl World {
         self.clock.now()
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.app.clone().oneshot(request).await.unwrap();
-        Answer::read(response).await
+    pub(crate) async fn send(&self, request: Request<String>) -> Answer {
+        self.app.send(request).await
+    }
+
+    /// From now on the store is away, or is there again.
+    pub(crate) fn store_is_away(&self, away: bool) {
+        self.store.set_faults(faults(if away { 1000 } else { 0 }));
     }
 
     pub(crate) async fn sessions_of(&self, user: &str) -> usize {
@@ -96,81 +107,10 @@ impl World {
     }
 }
 
-fn routes() -> Router {
-    Router::new()
-        .route("/login/{user}", post(login))
-        .route("/me", get(me).post(me))
-        .route("/maybe", get(maybe))
-        .route("/plan", get(plan))
-        .route("/admin", get(admin))
-        .route("/promote", post(promote))
-        .route("/data", get(read_data).put(write_data))
-        .route("/sure", get(sure))
-        .route("/logout", post(logout))
-        .route("/plain", get(async || "plain"))
-}
-
-async fn login(
-    sessions: Sessions,
-    Path(user): Path<String>,
-    body: String,
-) -> Result<String, handstamp::Error> {
-    let payload: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
-    let creation = sessions.create(user);
-    let creation = if payload.is_null() {
-        creation
-    } else {
-        creation.payload(&payload)
-    };
-    let session = creation.send().await?;
-    Ok(session.user_id().to_string())
-}
-
-async fn me(session: Session) -> String {
-    session.user_id().to_string()
-}
-
-async fn maybe(session: Option<Session>) -> String {
-    session.map_or("nobody".to_owned(), |it| it.user_id().to_string())
-}
-
-async fn plan(session: Session<Plan>) -> String {
-    session.payload().plan.clone()
-}
-
-async fn admin(session: Session) -> Result<&'static str, Refusal> {
-    session.require(&ROLES.includes("admin".to_owned()))?;
-    Ok("admin")
-}
-
-async fn promote(session: Session) -> Result<StatusCode, handstamp::Error> {
-    let done = session
-        .write_claim(ROLES, &vec!["admin".to_owned()])
-        .await?;
-    Ok(if done {
-        StatusCode::OK
-    } else {
-        StatusCode::GONE
-    })
-}
-
-async fn read_data(session: Session) -> Result<String, Refusal> {
-    let data: Option<serde_json::Value> = session.data().await?;
-    Ok(data.unwrap_or_default().to_string())
-}
-
-async fn write_data(session: Session, body: String) -> Result<StatusCode, handstamp::Error> {
-    let data: serde_json::Value = serde_json::from_str(&body).unwrap();
-    session.write_data(&data).await?;
-    Ok(StatusCode::OK)
-}
-
-async fn sure(session: Session) -> Result<&'static str, Refusal> {
-    session.check_storage().await?;
-    Ok("still there")
-}
-
-async fn logout(session: Session) -> Result<StatusCode, handstamp::Failure> {
-    session.revoke().await?;
-    Ok(StatusCode::OK)
+fn faults(before: u32) -> Faults {
+    Faults {
+        yields: 0,
+        before,
+        after: 0,
+    }
 }
