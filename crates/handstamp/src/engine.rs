@@ -18,6 +18,7 @@ use crate::token::access::{self, AccessClaims, TokenFormat};
 use crate::token::refresh::RefreshToken;
 use crate::token::{Hash1, Secret};
 
+mod background;
 mod create;
 mod data;
 mod jwt;
@@ -28,6 +29,7 @@ mod signature;
 mod upkeep;
 mod verify;
 
+pub use background::{Chore, KEYS_EVERY, SWEEP_EVERY};
 pub use create::Create;
 pub use jwt::{CreateJwt, KeySet, PublishedKey};
 pub use payload::{Regenerate, Regenerated};
