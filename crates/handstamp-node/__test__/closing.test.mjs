@@ -74,7 +74,7 @@ for (const [name, { skip, make }] of Object.entries(DATABASES)) {
   });
 }
 
-test("an engine that is closed while it is about to open stays closed", { skip: untold }, async () => {
+test("an engine that is closed before it has opened, or while it does, stays closed", { skip: untold }, async () => {
   const { Engine } = require("../native.js");
   const database = await made(DATABASES.SQLite.make);
   const settings = { database, enableAntiCsrf: true, accessTokenBlacklisting: false, revokeOnTheft: true };
@@ -89,14 +89,14 @@ test("an engine that is closed while it is about to open stays closed", { skip: 
   const before = held();
   // Held on to, so that none closes by being forgotten.
   const engines = [];
-  for (let turn = 0; turn < 300; turn++) {
+  for (let turn = 0; turn < 100; turn++) {
     const { engine } = Engine.make(settings, () => {});
     engines.push(engine);
-    await Promise.all([engine.open(), engine.close()]);
+    await Promise.all(turn % 2 === 0 ? [engine.open(), engine.close()] : [engine.close()]);
     assert.equal((await engine.open()).failure.code, "CLOSED");
   }
   assert.equal(held(), before);
-  assert.equal(engines.length, 300);
+  assert.equal(engines.length, 100);
 });
 
 /** A response that keeps its headers. */

@@ -40,12 +40,13 @@ impl Shared {
     /// The engine, opened by whoever comes first. A failed attempt is made anew by the next.
     pub(crate) async fn engine(&self) -> Result<&handstamp::Engine, Failed> {
         let open = async || {
-            // Asked by the one who opens: `close` may have found nothing to close since this was called.
+            // Whoever opens it asks, and nobody before: `close` waits for those who have asked, and all others ask after it.
             self.check_open()?;
             self.settings.start(&self.upkeep_failed).await
         };
+        let running = self.running.get_or_try_init(open).await?;
         self.check_open()?;
-        Ok(&self.running.get_or_try_init(open).await?.engine)
+        Ok(&running.engine)
     }
 
     pub(crate) async fn close(&self) {
