@@ -143,6 +143,7 @@ class Sessions {
     if (known !== undefined) return { session: known };
     const keep = ({ session, expiry, accessToken: replacement }) => {
       if (replacement !== undefined && replacement !== null) return { session, accessToken: answers.cookieToken(replacement) };
+      // 0 where more than the signature was asked.
       if (this.#backend.cachesVerified && expiry > 0) this.#verified.put(accessToken, compared, session, expiry);
       return { session };
     };
