@@ -128,6 +128,9 @@ test("a server below a path is asked there", async () => {
 });
 
 test("an IPv6 address may be written with and without brackets", async () => {
-  const { port } = await serve({ host: "::1" });
-  for (const hostname of ["::1", "[::1]"]) await open([{ hostname, port }]).ready();
+  const { port } = await nobody();
+  for (const hostname of ["::1", "[::1]"]) {
+    const { cause } = await failsWith("GENERAL_ERROR", open([{ hostname, port }]).ready());
+    assert.match(cause.cause.message, new RegExp(`^nobody is there at \\[::1\\]:${port}: `));
+  }
 });
