@@ -63,6 +63,32 @@ test("init is for all: CommonJS and ES modules, with and without a framework", a
   await session.close();
 });
 
+test("init is the same for all who mean the same, in whatever words", async () => {
+  const [host, other] = [{ hostname: "localhost", port: 3567 }, { hostname: "localhost", port: 3568 }];
+  const cases = [
+    {
+      first: { database: "memory:" },
+      same: [{ database: "memory:", cookieSecure: true, onTheft: undefined }, { onTheft: "revoke", database: "memory:" }, new (class { database = "memory:"; })()],
+      others: [{ database: "memory:", cookieSecure: false }, undefined, [host]],
+    },
+    {
+      first: [host],
+      same: [[{ hostname: "localhost", port: "3567", name: () => {} }], { hosts: [host], timeout: 30_000, onTheft: "revoke" }],
+      others: [[other], [host, other], [other, host], { hosts: [host], apiKey: "key" }, { database: "memory:" }],
+    },
+  ];
+  for (const { first, same, others } of cases) {
+    session.init(first);
+    try {
+      for (const options of same) session.init(options);
+      for (const options of others) assert.throws(() => session.init(options), { code: "ALREADY_INITIALISED" });
+      assert.throws(() => session.init({ database: "memory:", hooks: () => {} }), { code: "INVALID_ARGUMENT", argument: "hooks" });
+    } finally {
+      await session.close();
+    }
+  }
+});
+
 test("ES modules have every name that CommonJS has", async () => {
   for (const name of ["session", "index", "fastify", "koa"]) {
     const [commonjs, module] = [require(`../${name}.js`), await import(`../${name}.mjs`)];

@@ -4,10 +4,11 @@ const answers = require("./answers.js");
 const { VerifiedTokens } = require("./cache.js");
 const { Embedded } = require("./embedded.js");
 const { general, invalid, unauthorised } = require("./errors.js");
+const { jsonObject } = require("./json.js");
 const { Remote } = require("./remote.js");
 const { read } = require("./settings.js");
 const { trace } = require("./trace.js");
-const { flag, jsonObject, optionalText, options, text, unicode, kindOf } = require("./values.js");
+const { flag, optionalText, options, text, unicode, kindOf } = require("./values.js");
 
 /** Sessions of one application. */
 class Sessions {
