@@ -4,6 +4,7 @@ import { tracingChannel } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
+import { inspect } from "node:util";
 
 import { OURS, open } from "./support/backends.mjs";
 import { DATABASES } from "./support/databases.mjs";
@@ -72,6 +73,45 @@ for (const [backend, { skip, start }] of Object.entries(OURS)) {
       assert.ok(events("refreshSession").includes("error"));
       const shown = JSON.stringify(heard);
       for (const secret of ["canary", made.accessToken.token, made.refreshToken.token]) assert.ok(!shown.includes(secret));
+    } finally {
+      for (const channel of channels) channel.unsubscribe(listener);
+    }
+  });
+}
+
+const OPERATIONS = ["createNewSession", "getSession", "refreshSession", "revokeSessionUsingSessionHandle", "getSessionData", "updateSessionData"];
+
+for (const [backend, { skip, start }] of Object.entries(OURS)) {
+  test(`of a theft on ${backend}, listeners hear whose session it was, and no token`, { skip }, async () => {
+    const { sdk } = await start();
+    const heard = [];
+    const hear = (message) => heard.push(message);
+    const listener = Object.fromEntries(["start", "end", "asyncStart", "asyncEnd", "error"].map((event) => [event, hear]));
+    const channels = OPERATIONS.map((name) => tracingChannel(`handstamp.${name}`));
+    for (const channel of channels) channel.subscribe(listener);
+    try {
+      const first = await sdk.createNewSession("victim", { canary: 1 }, { canary: 2 });
+      const second = await sdk.refreshSession(first.refreshToken.token);
+      const used = await sdk.getSession(second.accessToken.token, second.antiCsrfToken);
+      const third = await sdk.refreshSession(second.refreshToken.token);
+      await sdk.getSession(third.accessToken.token, third.antiCsrfToken);
+      await sdk.updateSessionData(first.session.handle, { canary: 3 });
+      await sdk.getSessionData(first.session.handle);
+      await failsWith("TOKEN_THEFT_DETECTED", sdk.refreshSession(first.refreshToken.token));
+      await failsWith("UNAUTHORISED", sdk.getSessionData(first.session.handle));
+      await failsWith("TRY_REFRESH_TOKEN", sdk.getSession(`${used.accessToken.token}x`));
+      await sdk.revokeSessionUsingSessionHandle(first.session.handle);
+      const { error } = heard.find((message) => message.error?.code === "TOKEN_THEFT_DETECTED");
+      assert.deepEqual(error.err, { sessionHandle: first.session.handle, userId: "victim" });
+      assert.deepEqual(new Set(heard.map(({ operation }) => operation)), new Set(OPERATIONS));
+      // All that can be got at, the stacks too.
+      const shown = inspect(heard, { depth: Infinity, showHidden: true, maxStringLength: Infinity });
+      assert.ok(shown.includes("victim"));
+      const tokens = [first, second, third, used].flatMap(({ accessToken, refreshToken, idRefreshToken, antiCsrfToken }) => [
+        accessToken.token,
+        ...[refreshToken?.token, idRefreshToken?.token, antiCsrfToken].filter((token) => token !== undefined),
+      ]);
+      for (const secret of ["canary", ...tokens]) assert.ok(!shown.includes(secret));
     } finally {
       for (const channel of channels) channel.unsubscribe(listener);
     }

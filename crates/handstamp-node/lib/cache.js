@@ -1,7 +1,10 @@
 "use strict";
-// Access tokens that were verified a moment ago. A signature that was good stays good, so nothing but time can make the answer
-// wrong: what an access token says holds until it runs out, here as everywhere. It is not asked where every verification is to
-// look into the database.
+// Access tokens whose signature alone was asked a moment ago. A signature that was good stays good, so nothing but time can make
+// the answer wrong. Answers for which a database or a server was asked are not kept: they would be others once the session has
+// ended.
+
+/** One text for both, and no other two have it. What is not compared is `undefined`. */
+const keyOf = (token, antiCsrf) => (antiCsrf === undefined ? `-${token}` : `${token.length}:${token}${antiCsrf}`);
 
 class VerifiedTokens {
   #limit;
@@ -13,7 +16,7 @@ class VerifiedTokens {
 
   /** The session of a token that was verified with the same anti-CSRF token, if it was to be checked. */
   get(token, antiCsrf) {
-    const key = antiCsrf === undefined ? token : `${token}\n${antiCsrf}`;
+    const key = keyOf(token, antiCsrf);
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     if (entry.expiry >= Date.now()) return entry.session;
@@ -25,7 +28,7 @@ class VerifiedTokens {
     if (this.#limit === 0) return;
     // The oldest goes first: tokens live about equally long, so it is the next to run out.
     if (this.#entries.size >= this.#limit) this.#entries.delete(this.#entries.keys().next().value);
-    this.#entries.set(antiCsrf === undefined ? token : `${token}\n${antiCsrf}`, { session, expiry });
+    this.#entries.set(keyOf(token, antiCsrf), { session, expiry });
   }
 
   clear() {

@@ -3,19 +3,21 @@
 const { isDeepStrictEqual } = require("node:util");
 const { general } = require("./errors.js");
 const { Sessions } = require("./sessions.js");
+const { read } = require("./settings.js");
 
 let current;
-let given;
+let understood;
 
 /** Says where sessions are kept. The database or the server is asked in the background; what goes wrong is told to requests. */
 function init(options) {
+  const settings = read(options);
   if (current !== undefined && !current.isClosed) {
-    // Each part of an application may call it, as long as they agree.
-    if (isDeepStrictEqual(options, given)) return;
+    // Each part of an application may call it, as long as they agree, in whatever words.
+    if (isDeepStrictEqual(settings, understood)) return;
     throw general("ALREADY_INITIALISED", "init() was called before with something else; call close() first");
   }
   current = new Sessions(options);
-  given = structuredClone(options);
+  understood = settings;
   // What went wrong is tried again by the first request, and told to it.
   current.ready().catch(() => {});
 }

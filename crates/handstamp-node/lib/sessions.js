@@ -4,10 +4,11 @@ const answers = require("./answers.js");
 const { VerifiedTokens } = require("./cache.js");
 const { Embedded } = require("./embedded.js");
 const { general, invalid, unauthorised } = require("./errors.js");
+const { jsonObject } = require("./json.js");
 const { Remote } = require("./remote.js");
 const { read } = require("./settings.js");
 const { trace } = require("./trace.js");
-const { flag, jsonObject, optionalText, options, text, unicode, kindOf } = require("./values.js");
+const { flag, optionalText, options, text, unicode, kindOf } = require("./values.js");
 
 /** Sessions of one application. */
 class Sessions {
@@ -143,6 +144,7 @@ class Sessions {
     if (known !== undefined) return { session: known };
     const keep = ({ session, expiry, accessToken: replacement }) => {
       if (replacement !== undefined && replacement !== null) return { session, accessToken: answers.cookieToken(replacement) };
+      // 0 where more than the signature was asked.
       if (this.#backend.cachesVerified && expiry > 0) this.#verified.put(accessToken, compared, session, expiry);
       return { session };
     };
