@@ -83,13 +83,13 @@ pub enum Renewal {
     },
 }
 
-/// What [`Backend::check_at_once`] found.
+/// What [`super::Backend::check_at_once`] found.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Check {
     /// What the signature says of the token.
     pub verification: Verification,
-    /// What to hand to [`Backend::confirm`], once for each token.
+    /// What to hand to [`super::Backend::confirm`], once for each token.
     pub confirmation: Option<Confirmation>,
 }
 

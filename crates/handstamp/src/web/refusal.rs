@@ -103,7 +103,6 @@ pub(super) struct Statuses {
 
 impl Statuses {
     /// What front ends expect unless they are told of others.
-    #[cfg(feature = "axum")]
     pub(super) const DEFAULT: Self = Self {
         expired: 401,
         invalid_claim: 403,

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::{HeaderMap, Method};
 use serde::Serialize;
 
+use super::refusal::Refusal;
 use super::request::{Request, Way};
 use super::response::Effects;
 use super::session::Session;
 use super::{Web, settings::Settings};
-use super::{claims::Guard, refusal::Refusal};
 use crate::backend::{Backend, Check, NewSession, Tokens};
 use crate::clock::UnixMillis;
 use crate::engine::{Error, Failure, SessionView, Verification};
@@ -299,17 +299,5 @@ impl Creation<'_> {
             way,
         });
         Ok(Session::untyped(sessions.clone(), current))
-    }
-}
-
-impl Sessions {
-    /// The same as [`Sessions::session`], if it passes all `guards`.
-    ///
-    /// # Errors
-    /// [`Refusal`].
-    pub async fn guarded(&self, guards: &[&dyn Guard]) -> Result<Session, Refusal> {
-        let session: Session = self.session().await?;
-        session.require_all(guards)?;
-        Ok(session)
     }
 }

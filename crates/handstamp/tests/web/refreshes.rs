@@ -38,14 +38,36 @@ async fn a_use_is_confirmed_in_the_background_once() {
     for _ in 0..5 {
         assert_eq!(browser.get(&world, "/me").await.body, "ada");
     }
-    // The store in memory is done when the task has had its turn.
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
+    settle().await;
     world.advance(HOUR * 2);
     let answer = stolen.ask(&world, "POST", REFRESH, "").await;
     assert_eq!(answer.body, r#"{"message":"token theft detected"}"#);
     assert_eq!(world.sessions_of("ada").await, 0);
+}
+
+/// Lets the tasks that nobody waits for do what they can.
+async fn settle() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A store that was away hears of it with the next use.
+#[tokio::test]
+async fn a_use_that_the_store_did_not_hear_of_is_told_again() {
+    let world = World::new();
+    let mut browser = Browser::signed_in(&world).await;
+    let stolen = browser.clone();
+    browser.refresh(&world).await;
+    world.fail(true);
+    assert_eq!(browser.get(&world, "/me").await.body, "ada");
+    settle().await;
+    world.fail(false);
+    assert_eq!(browser.get(&world, "/me").await.body, "ada");
+    settle().await;
+    world.advance(HOUR * 2);
+    let answer = stolen.ask(&world, "POST", REFRESH, "").await;
+    assert_eq!(answer.body, r#"{"message":"token theft detected"}"#);
 }
 
 #[tokio::test]

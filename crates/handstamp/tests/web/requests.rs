@@ -284,3 +284,93 @@ async fn a_repeated_refresh_brings_the_same_to_watch_and_the_next_another() {
     let answer = browser.post(&world, "/auth/signout").await;
     assert_eq!(answer.header("id-refresh-token"), Some("remove"));
 }
+
+#[tokio::test]
+async fn a_guarded_route_lets_nobody_through_that_lacks_something() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let answer = browser.get(&world, "/vault").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let payload = |age: i64| {
+        let fetched = world.now().as_millis() - age;
+        format!(r#"{{"st-role":{{"v":["user"],"t":0}},"st-mfa":{{"v":true,"t":{fetched}}}}}"#)
+    };
+    browser
+        .send(&world, "POST", "/login/ada", &payload(0))
+        .await;
+    assert_eq!(browser.get(&world, "/vault").await.body, "gold");
+    browser
+        .send(&world, "POST", "/login/ada", &payload(60_001))
+        .await;
+    let answer = browser.get(&world, "/vault").await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(
+        body["claimValidationErrors"],
+        serde_json::json!([{"id": "st-mfa", "reason": {
+            "message": "expired", "ageInSeconds": 60, "maxAgeInSeconds": 60,
+        }}])
+    );
+    let other = r#"{"st-role":{"v":["guest"],"t":0},"st-mfa":{"v":false,"t":0}}"#;
+    browser.send(&world, "POST", "/login/ada", other).await;
+    let answer = browser.get(&world, "/vault").await;
+    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let failed = body["claimValidationErrors"].as_array().unwrap();
+    let reasons: Vec<_> = failed
+        .iter()
+        .map(|it| it["reason"]["message"].as_str())
+        .collect();
+    assert_eq!(
+        reasons,
+        [Some("wrong value"), Some("wrong value"), Some("expired")]
+    );
+    assert_eq!(failed[0]["reason"]["expectedToNotInclude"], "guest");
+    assert_eq!(failed[1]["reason"]["actualValue"], false);
+}
+
+#[tokio::test]
+async fn statuses_are_as_front_ends_were_told() {
+    let settings = Settings::builder("https://api.example.com")
+        .expired_status(440)
+        .invalid_claim_status(418);
+    let world = World::with(settings.build().unwrap());
+    let mut browser = Browser::default();
+    assert_eq!(browser.get(&world, "/me").await.status.as_u16(), 440);
+    assert_eq!(browser.get(&world, "/vault").await.status.as_u16(), 440);
+    assert_eq!(browser.refresh(&world).await.status.as_u16(), 440);
+    browser.post(&world, "/login/ada").await;
+    assert_eq!(browser.get(&world, "/admin").await.status.as_u16(), 418);
+    assert_eq!(browser.get(&world, "/vault").await.status.as_u16(), 418);
+    world.advance(HOUR * 2);
+    assert_eq!(
+        browser.post(&world, "/auth/signout").await.status.as_u16(),
+        440
+    );
+}
+
+/// What the store suffers from says nothing of sessions, and takes nothing from anybody.
+#[tokio::test]
+async fn a_store_that_fails_signs_nobody_out() {
+    let world = World::new();
+    let mut browser = Browser::signed_in(&world).await;
+    world.fail(true);
+    let answer = browser.post(&world, "/auth/signout").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert!(answer.set_cookies().is_empty());
+    // Nothing else needs the store.
+    for path in ["/me", "/plain", "/maybe"] {
+        let answer = browser.get(&world, path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+    }
+    world.fail(false);
+    world.advance(HOUR * 2);
+    world.fail(true);
+    let answer = browser.refresh(&world).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.set_cookies().is_empty());
+    world.fail(false);
+    assert_eq!(browser.refresh(&world).await.status, StatusCode::OK);
+    assert_eq!(browser.get(&world, "/me").await.body, "ada");
+}

@@ -17,7 +17,10 @@ use handstamp::clock::{Clock, ManualClock, UnixMillis};
 use handstamp::entropy::SeededEntropy;
 use handstamp::jws::FixtureKeys;
 use handstamp::storage::memory::MemoryStorage;
-use handstamp::web::{Claim, Refusal, Session, SessionLayer, Sessions, Settings, Web};
+use handstamp::testing::{Faults, Faulty};
+use handstamp::web::{
+    Claim, Refusal, RequireLayer, Session, SessionLayer, Sessions, Settings, Web,
+};
 use handstamp::{Config, Engine, Parts, UserId};
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt as _;
@@ -26,13 +29,21 @@ use crate::browser::Answer;
 
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 pub(crate) const ROLES: Claim<Vec<String>> = Claim::new("st-role");
+const MFA: Claim<bool> = Claim::new("st-mfa");
 
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) web: Web,
     pub(crate) clock: Arc<ManualClock>,
+    store: Arc<Faulty<MemoryStorage>>,
     app: Router,
 }
+
+const NONE: Faults = Faults {
+    yields: 0,
+    before: 0,
+    after: 0,
+};
 
 /// The application's own type for the payload.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,32 +63,47 @@ impl World {
 
     pub(crate) fn with(settings: Settings) -> Self {
         let clock = Arc::new(ManualClock::new(UnixMillis::new(1_700_000_000_000)));
+        let store = Arc::new(Faulty::new(MemoryStorage::new(), 1, NONE));
         let parts = Parts {
-            storage: Arc::new(MemoryStorage::new()),
+            storage: store.clone(),
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),
             keys: Arc::new(FixtureKeys::default()),
         };
-        Self::over(Engine::new(parts, Config::default()), clock, settings)
+        let engine = Engine::new(parts, Config::default());
+        Self::over(engine, store, clock, settings)
     }
 
     /// The same users and sessions, deployed with other settings.
     pub(crate) fn redeployed(&self, settings: Settings) -> Self {
-        Self::over(self.engine.clone(), Arc::clone(&self.clock), settings)
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        Self::over(self.engine.clone(), store, clock, settings)
     }
 
-    fn over(engine: Engine, clock: Arc<ManualClock>, settings: Settings) -> Self {
+    fn over(
+        engine: Engine,
+        store: Arc<Faulty<MemoryStorage>>,
+        clock: Arc<ManualClock>,
+        settings: Settings,
+    ) -> Self {
         let web = Web::new(engine.clone(), settings);
         Self {
             app: routes().layer(SessionLayer::new(web.clone())),
             engine,
             web,
             clock,
+            store,
         }
     }
 
     pub(crate) fn advance(&self, span: Duration) {
         self.clock.advance(span);
+    }
+
+    /// From now on all steps of the store fail, or none.
+    pub(crate) fn fail(&self, fails: bool) {
+        let before = if fails { 1000 } else { 0 };
+        self.store.set_faults(Faults { before, ..NONE });
     }
 
     pub(crate) fn now(&self) -> UnixMillis {
@@ -97,6 +123,14 @@ impl World {
 }
 
 fn routes() -> Router {
+    let vault = Router::new()
+        .route("/vault", get(async || "gold"))
+        .route_layer(
+            RequireLayer::session()
+                .guard(ROLES.excludes("guest".to_owned()))
+                .guard(MFA.is(true))
+                .guard(MFA.fresher_than(Duration::from_mins(1))),
+        );
     Router::new()
         .route("/login/{user}", post(login))
         .route("/me", get(me).post(me))
@@ -108,6 +142,7 @@ fn routes() -> Router {
         .route("/sure", get(sure))
         .route("/logout", post(logout))
         .route("/plain", get(async || "plain"))
+        .merge(vault)
 }
 
 async fn login(
