@@ -5,7 +5,7 @@ use std::fmt;
 use super::{AccessToken, Engine, Failure, Form, SessionView};
 use crate::clock::UnixMillis;
 use crate::id::AppId;
-use crate::keys::{KeyRing, RingKey};
+use crate::keys::KeyRing;
 use crate::rotation::{Policy, Rotation};
 use crate::session::Session;
 use crate::storage::{Confirm, KeyKind};
@@ -164,8 +164,7 @@ impl Engine {
     ) -> Result<Result<Used, Rejected>, Failure> {
         let ring = self.ring(app, KeyKind::Refresh).await?;
         let (now, life) = (self.now(), self.config().key_life());
-        let open =
-            |ring: &KeyRing| access::open(token, ring.verifiers(now, life).map(RingKey::named));
+        let open = |ring: &KeyRing| access::open(token, &ring.verifying(now, life));
         let opened = match open(&ring) {
             Err(Rejected::UnknownKey) => match self
                 .inner
