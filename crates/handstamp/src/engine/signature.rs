@@ -92,7 +92,8 @@ impl Engine {
     }
 }
 
-fn judge(ask: &Verify<'_>, opened: Result<Used, Rejected>) -> SignatureCheck {
+/// What the signature says, and the times and tokens beside it.
+pub(crate) fn judge(ask: &Verify<'_>, opened: Result<Used, Rejected>) -> SignatureCheck {
     let refused = |why| SignatureCheck {
         verification: Verification::TryRefresh(why),
         confirmation: None,

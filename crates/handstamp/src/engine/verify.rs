@@ -301,10 +301,10 @@ impl Engine {
 }
 
 /// An access token in use, its signature checked.
-pub(super) struct Used {
-    pub(super) claims: AccessClaims,
-    pub(super) format: TokenFormat,
-    pub(super) now: UnixMillis,
+pub(crate) struct Used {
+    pub(crate) claims: AccessClaims,
+    pub(crate) format: TokenFormat,
+    pub(crate) now: UnixMillis,
 }
 
 impl Used {

@@ -3,6 +3,7 @@
 //! `nested` has formats V1 and V2, which look like JWTs and are none; `jwt` has V3 to V5, which are.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use serde_json::value::RawValue;
 
@@ -154,7 +155,7 @@ impl<const N: usize> Keyring for [NamedKey<'_>; N] {
     }
 }
 
-impl Keyring for HashMap<String, VerifyingKey> {
+impl<S: BuildHasher> Keyring for HashMap<String, VerifyingKey, S> {
     fn find(&self, id: &str) -> Option<&VerifyingKey> {
         self.get(id)
     }

@@ -151,10 +151,7 @@ pub fn cookie_len(
     Ok(name.len() + text.len() + escapes + ".".len() + SIGNATURE)
 }
 
-pub(super) fn open(
-    parts: &Parts<'_>,
-    keys: &impl Keyring,
-) -> Result<AccessClaims, Rejected> {
+pub(super) fn open(parts: &Parts<'_>, keys: &impl Keyring) -> Result<AccessClaims, Rejected> {
     let signature = STANDARD
         .decode(parts.signature)
         .map_err(|_| Rejected::Malformed)?;
