@@ -1,5 +1,7 @@
 //! Answers that no server gives: each is an error that says so, and none says what is not to be said.
 
+use std::fmt::Write as _;
+
 use handstamp::backend::{Backend, NewSession, Present};
 use handstamp::engine::{AntiCsrf, Verification};
 use handstamp::token::Secret;
@@ -24,7 +26,7 @@ fn all_of(failure: &Failure) -> String {
     let mut text = format!("{failure} {failure:?} {failure:#?}");
     let mut cause = std::error::Error::source(failure);
     while let Some(why) = cause {
-        text.push_str(&format!(" {why} {why:?}"));
+        write!(text, " {why} {why:?}").unwrap();
         cause = why.source();
     }
     text

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Response, StatusCode};
 use handstamp::backend::{Backend, NewSession, Present, Renewal, Tokens};
-use handstamp::clock::{ManualClock, UnixMillis};
+use handstamp::clock::{Clock, ManualClock, UnixMillis};
 use handstamp::engine::{AntiCsrf, RefreshRefused, TryRefresh, Verification, Verified};
 use handstamp::jws::FixtureKeys;
 use handstamp::remote::{Builder, Remote};
@@ -48,9 +48,13 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(UnixMillis::new(1_800_000_000_123)))
 }
 
+fn shared(clock: &Arc<ManualClock>) -> Arc<dyn Clock> {
+    Arc::<ManualClock>::clone(clock)
+}
+
 fn parts(clock: &Arc<ManualClock>) -> Parts {
     Parts {
-        clock: Arc::clone(clock) as _,
+        clock: shared(clock),
         keys: Arc::new(FixtureKeys::default()),
         ..Parts::with_storage(MemoryStorage::new())
     }
@@ -176,7 +180,7 @@ impl Town {
 
     /// A client of these addresses, by the same clock.
     pub(crate) fn client(&self, hosts: &str) -> Builder {
-        Remote::builder(hosts.parse().unwrap()).clock(Arc::clone(&self.clock) as _)
+        Remote::builder(hosts.parse().unwrap()).clock(shared(&self.clock))
     }
 }
 
