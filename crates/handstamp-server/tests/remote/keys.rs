@@ -358,6 +358,7 @@ async fn keys_for_other_ends_are_passed_over() {
     place
         .publish("max-age=60", |keys| {
             let own = keys.iter().find(|key| key["kid"] == id).unwrap().clone();
+            let another = keys.iter().find(|key| key["kid"] != id).unwrap()["n"].clone();
             let altered = |changes: Value| {
                 let mut key = own.clone();
                 key.as_object_mut()
@@ -374,8 +375,8 @@ async fn keys_for_other_ends_are_passed_over() {
                 json!({"kty": "EC", "crv": "P-256", "kid": id, "x": point, "y": point}),
                 json!({"kty": "EC", "crv": "P-256", "kid": id, "x": "AA", "y": "AA"}),
                 json!({"kty": "OKP", "crv": "X25519", "kid": id, "x": point}),
-                altered(json!({"use": "enc"})),
-                altered(json!({"alg": "PS256"})),
+                altered(json!({"n": another, "use": "enc"})),
+                altered(json!({"n": another, "alg": "PS256"})),
                 altered(json!({"n": "____"})),
                 altered(json!({"n": "="})),
                 altered(json!({"n": own["n"].as_str().unwrap()[..170]})),
@@ -389,9 +390,15 @@ async fn keys_for_other_ends_are_passed_over() {
 }
 
 #[tokio::test]
-async fn no_key_among_those_published_is_no_answer() {
+async fn no_key_among_those_published_is_no_answer_and_a_thousand_are_none_either() {
     let place = Place::new().await;
+    place
+        .publish("max-age=60", |keys| keys.resize(1000, json!({})))
+        .await;
+    let failure = place.check().await.unwrap_err();
+    assert!(failure.to_string().ends_with("too many keys"), "{failure}");
     place.publish("max-age=60", Vec::clear).await;
+    place.clock().advance(SECOND);
     let failure = place.check().await.unwrap_err();
     assert!(
         failure

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use handstamp::backend::{Backend, NewSession, Present};
+use handstamp::backend::{Backend, NewSession, Present, Tokens};
 use handstamp::engine::{AntiCsrf, Verification};
 use handstamp::token::Secret;
 use handstamp::{Error, Failure};
@@ -112,14 +112,20 @@ async fn an_answer_that_no_server_gives_is_an_error_that_says_so() {
         ("no object", session("1").into_bytes()),
         ("twice", session(r#"{"a":1,"a":2}"#).into_bytes()),
         ("huge", vec![b' '; 9 * 1024 * 1024]),
+        ("huge, in pieces", vec![b' '; 9 * 1024 * 1024]),
     ];
     for (what, body) in answers {
-        host.answers("", Scripted::new(200, body));
+        let scripted = Scripted {
+            in_pieces: what == "huge, in pieces",
+            ..Scripted::new(200, body)
+        };
+        host.answers("", scripted);
         for failure in failures(&backend, good, &made.session.handle).await {
             let text = failure.to_string();
             let asks = format!("what is at {} does not answer ", host.url);
             assert!(text.starts_with(&asks), "{what}: {text}");
             assert!(!failure.is_transient());
+            assert_eq!(text.contains(" too long"), what.starts_with("huge"));
             let all = all_of(&failure);
             assert!(!all.contains("canary"), "{what}: {all}");
             assert!(!all.contains(good));
@@ -186,6 +192,21 @@ async fn nobody_is_followed_elsewhere() {
     assert_eq!(elsewhere.seen().len(), 0);
 }
 
+/// What the server says of a new session.
+fn created(tokens: &Tokens) -> serde_json::Value {
+    let token = |text: &Secret| serde_json::json!({"token": text.expose(), "expiry": 2_000_000_000_000_u64, "createdTime": 1});
+    serde_json::json!({
+        "status": "OK",
+        "session": {
+            "handle": tokens.session.handle.to_string(),
+            "userId": tokens.session.user_id.as_str(),
+            "userDataInJWT": {},
+        },
+        "accessToken": token(&tokens.access.token),
+        "refreshToken": token(&tokens.refresh),
+    })
+}
+
 /// What is about another session, or in another tenant, is not what was asked for.
 #[tokio::test]
 async fn an_answer_about_another_session_is_none() {
@@ -200,6 +221,18 @@ async fn an_answer_about_another_session_is_none() {
     );
     host.answers("/verify", Scripted::new(200, body.clone()));
     host.answers("/regenerate", Scripted::new(200, body));
+    host.answers(
+        "/recipe/session",
+        Scripted::new(200, serde_json::to_vec(&created(&other)).unwrap()),
+    );
+    let tenant = handstamp::TenantId::parse("users").unwrap();
+    let elsewhere = NewSession {
+        tenant,
+        ..new_session("bob")
+    };
+    let elsewhere = backend.create(elsewhere).await.unwrap_err().to_string();
+    assert!(elsewhere.contains("in another tenant"), "{elsewhere}");
+    backend.create(new_session("bob")).await.unwrap();
     let token = made.access.token.expose();
     let stored = backend.check_storage(token, AntiCsrf::Unchecked).await;
     assert!(

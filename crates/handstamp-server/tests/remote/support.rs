@@ -1,6 +1,7 @@
 //! An engine, and servers with the same clock; what they are asked, and what they are made to answer.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -205,6 +206,8 @@ pub(crate) struct Scripted {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
+    /// Whether nothing is said of the body's length.
+    pub(crate) in_pieces: bool,
 }
 
 impl Scripted {
@@ -213,6 +216,7 @@ impl Scripted {
             status,
             headers: Vec::new(),
             body: body.into(),
+            in_pieces: false,
         }
     }
 
@@ -300,6 +304,13 @@ impl From<Scripted> for Response<Body> {
         for (name, value) in scripted.headers {
             response = response.header(name, value);
         }
-        response.body(Body::from(scripted.body)).unwrap()
+        let body = if scripted.in_pieces {
+            let pieces = scripted.body.chunks(1 << 16).map(<[u8]>::to_vec);
+            let pieces: Vec<Result<_, Infallible>> = pieces.map(Ok).collect();
+            Body::from_stream(futures_util::stream::iter(pieces))
+        } else {
+            Body::from(scripted.body)
+        };
+        response.body(body).unwrap()
     }
 }
