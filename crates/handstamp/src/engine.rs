@@ -13,6 +13,8 @@ use crate::json::JsonObject;
 use crate::jws::{Algorithm, KeyError, KeySource, SystemKeySource};
 use crate::keys::rings::KeyRings;
 use crate::keys::{KeyRing, RingKey};
+#[cfg(feature = "remote")]
+use crate::remote::RemoteError;
 use crate::storage::{KeyKind, Storage, StorageError, StorageFault};
 use crate::token::access::{self, AccessClaims, TokenFormat};
 use crate::token::refresh::RefreshToken;
@@ -34,8 +36,12 @@ pub use create::Create;
 pub use jwt::{CreateJwt, KeySet, PublishedKey};
 pub use payload::{Regenerate, Regenerated};
 pub use refresh::{KeyChoice, OnReuse, Refresh, RefreshRefused, Refreshed};
+#[cfg(feature = "remote")]
+pub(crate) use signature::judge;
 pub use signature::{Confirmation, SignatureCheck};
 pub use upkeep::PublicSigningKey;
+#[cfg(feature = "remote")]
+pub(crate) use verify::Used;
 pub use verify::{AntiCsrf, TryRefresh, Verification, Verified, Verify, VerifyRefused};
 
 /// What an engine is made of. Everything it does not compute by itself comes from here.
@@ -188,7 +194,7 @@ impl Engine {
     }
 
     /// Whether `payload` can be said by tokens of `format`, and will be read again.
-    fn check_payload(payload: &JsonObject, format: TokenFormat) -> Result<(), Error> {
+    pub(crate) fn check_payload(payload: &JsonObject, format: TokenFormat) -> Result<(), Error> {
         if payload.as_str().len() > access::MAX_PAYLOAD {
             let limit = access::MAX_PAYLOAD;
             return Err(Invalid::new(
@@ -289,7 +295,7 @@ impl From<StorageError> for Error {
     }
 }
 
-/// The store, the keys or the randomness failed.
+/// The store, the keys, the randomness or a server elsewhere failed.
 #[derive(Debug)]
 pub struct Failure(FailureKind);
 
@@ -299,9 +305,16 @@ enum FailureKind {
     Key(KeyError),
     Entropy(EntropyError),
     Contended(&'static str),
+    #[cfg(feature = "remote")]
+    Remote(RemoteError),
 }
 
 impl Failure {
+    #[cfg(feature = "remote")]
+    pub(crate) fn remote(error: RemoteError) -> Self {
+        Self(FailureKind::Remote(error))
+    }
+
     pub(crate) fn contended(what: &'static str) -> Self {
         Self(FailureKind::Contended(what))
     }
@@ -312,13 +325,21 @@ impl Failure {
         match &self.0 {
             FailureKind::Storage(error) => Some(error.fault()),
             FailureKind::Key(_) | FailureKind::Entropy(_) | FailureKind::Contended(_) => None,
+            #[cfg(feature = "remote")]
+            FailureKind::Remote(_) => None,
         }
     }
 
-    /// Whether a write may have happened although the request failed. Repeating the request is safe all the same.
+    /// Whether a write may have happened although the request failed. Repeating the request is safe all the same, but at a
+    /// server elsewhere, where it may be carried out twice.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
-        matches!(&self.0, FailureKind::Storage(error) if error.is_outcome_unknown())
+        match &self.0 {
+            FailureKind::Storage(error) => error.is_outcome_unknown(),
+            #[cfg(feature = "remote")]
+            FailureKind::Remote(error) => error.is_outcome_unknown(),
+            FailureKind::Key(_) | FailureKind::Entropy(_) | FailureKind::Contended(_) => false,
+        }
     }
 
     /// Whether the same request may succeed later without anybody mending anything.
@@ -327,6 +348,8 @@ impl Failure {
         match &self.0 {
             FailureKind::Storage(error) => error.is_transient(),
             FailureKind::Contended(_) => true,
+            #[cfg(feature = "remote")]
+            FailureKind::Remote(error) => error.is_transient(),
             FailureKind::Key(_) | FailureKind::Entropy(_) => false,
         }
     }
@@ -341,6 +364,8 @@ impl fmt::Display for Failure {
             FailureKind::Contended(what) => {
                 write!(f, "too many changed the same {what} at the same time")
             }
+            #[cfg(feature = "remote")]
+            FailureKind::Remote(error) => error.fmt(f),
         }
     }
 }
@@ -349,6 +374,8 @@ impl StdError for Failure {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.0 {
             FailureKind::Storage(error) => error.source(),
+            #[cfg(feature = "remote")]
+            FailureKind::Remote(error) => error.cause(),
             FailureKind::Key(_) | FailureKind::Entropy(_) | FailureKind::Contended(_) => None,
         }
     }

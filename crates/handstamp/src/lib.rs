@@ -14,6 +14,8 @@ pub mod id;
 pub mod json;
 pub mod jws;
 pub mod keys;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod rotation;
 pub mod session;
 pub mod storage;
