@@ -30,8 +30,8 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    /// The session that the request brings, once that was found out; or the one that it was given.
-    current: Option<Arc<Current>>,
+    /// The session that the request brings, once that was found out; or the one that it was given; none if that has been ended.
+    current: Option<Option<Arc<Current>>>,
     effects: Effects,
 }
 
@@ -140,8 +140,9 @@ impl Sessions {
     }
 
     pub(super) async fn current(&self) -> Result<Arc<Current>, Refusal> {
-        if let Some(current) = &self.state().current {
-            return Ok(Arc::clone(current));
+        let known = self.state().current.clone();
+        if let Some(current) = known {
+            return current.ok_or(Refusal::Unauthorised);
         }
         let current = match self.find().await {
             Ok(current) => Arc::new(current),
@@ -150,7 +151,7 @@ impl Sessions {
                 return Err(why);
             }
         };
-        self.state().current = Some(Arc::clone(&current));
+        self.state().current = Some(Some(Arc::clone(&current)));
         Ok(current)
     }
 
@@ -160,12 +161,12 @@ impl Sessions {
 
     /// From now on the request has no session.
     pub(super) fn forget(&self) {
-        self.state().current = None;
+        self.state().current = Some(None);
     }
 
     pub(super) fn replace(&self, current: Current) -> Arc<Current> {
         let current = Arc::new(current);
-        self.state().current = Some(Arc::clone(&current));
+        self.state().current = Some(Some(Arc::clone(&current)));
         current
     }
 

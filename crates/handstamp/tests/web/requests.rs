@@ -212,6 +212,19 @@ async fn a_way_that_is_closed_is_not_taken() {
     let answer = browser.post(&headers, "/login/ada").await;
     assert!(answer.header("st-access-token").is_some());
     assert!(browser.jar.is_empty());
+    let token = answer.header("st-access-token").unwrap();
+    let cookie = ("__Host-sAccessToken", "/", token);
+    let with_cookie = Browser {
+        jar: vec![(
+            cookie.0.to_owned(),
+            cookie.1.to_owned(),
+            None,
+            cookie.2.to_owned(),
+        )],
+        ..Browser::default()
+    };
+    let answer = with_cookie.ask(&headers, "GET", "/me", "").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
 }
 
 /// The application's own bearer tokens, or another issuer's, do not stand in the way of a cookie.
@@ -373,4 +386,38 @@ async fn a_store_that_fails_signs_nobody_out() {
     world.fail(false);
     assert_eq!(browser.refresh(&world).await.status, StatusCode::OK);
     assert_eq!(browser.get(&world, "/me").await.body, "ada");
+}
+
+#[tokio::test]
+async fn who_has_signed_out_has_no_session_for_the_rest_of_the_request() {
+    let world = World::new();
+    let mut browser = Browser::signed_in(&world).await;
+    assert_eq!(browser.post(&world, "/leave").await.body, "gone");
+    assert_eq!(world.sessions_of("ada").await, 0);
+}
+
+#[tokio::test]
+async fn a_payload_that_outgrows_its_cookie_is_not_kept() {
+    let world = World::new();
+    let mut browser = Browser::signed_in(&world).await;
+    let answer = browser.post(&world, "/grow/4000").await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(answer.set_cookies().is_empty());
+    let answer = browser.refresh(&world).await;
+    assert_eq!(answer.front_token()["up"], serde_json::json!({}));
+    assert_eq!(
+        browser.post(&world, "/grow/100").await.status,
+        StatusCode::OK
+    );
+}
+
+/// An app that takes over from the page in its web view.
+#[tokio::test]
+async fn who_signs_in_by_headers_has_no_cookies_left() {
+    let world = World::new();
+    let mut browser = Browser::signed_in(&world).await;
+    browser.headers.push(("st-auth-mode", "header".to_owned()));
+    let answer = browser.post(&world, "/login/bob").await;
+    assert!(answer.header("st-access-token").is_some());
+    assert!(browser.jar.is_empty(), "{:?}", browser.jar);
 }

@@ -62,6 +62,10 @@ impl World {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
+        Self::configured(settings, Config::default())
+    }
+
+    pub(crate) fn configured(settings: Settings, config: Config) -> Self {
         let clock = Arc::new(ManualClock::new(UnixMillis::new(1_700_000_000_000)));
         let store = Arc::new(Faulty::new(MemoryStorage::new(), 1, NONE));
         let parts = Parts {
@@ -70,7 +74,7 @@ impl World {
             entropy: Arc::new(SeededEntropy::new(1)),
             keys: Arc::new(FixtureKeys::default()),
         };
-        let engine = Engine::new(parts, Config::default());
+        let engine = Engine::new(parts, config);
         Self::over(engine, store, clock, settings)
     }
 
@@ -141,6 +145,8 @@ fn routes() -> Router {
         .route("/data", get(read_data).put(write_data))
         .route("/sure", get(sure))
         .route("/logout", post(logout))
+        .route("/leave", post(leave))
+        .route("/grow/{by}", post(grow))
         .route("/plain", get(async || "plain"))
         .merge(vault)
 }
@@ -207,5 +213,19 @@ async fn sure(session: Session) -> Result<&'static str, Refusal> {
 
 async fn logout(session: Session) -> Result<StatusCode, handstamp::Failure> {
     session.revoke().await?;
+    Ok(StatusCode::OK)
+}
+
+/// What comes after a sign-out in the same request has no session.
+async fn leave(session: Session, sessions: Sessions) -> Result<String, Refusal> {
+    session.revoke().await?;
+    let left: Option<Session> = sessions.session_if_any().await?;
+    Ok(left.map_or("gone", |_| "still there").to_owned())
+}
+
+async fn grow(session: Session, Path(by): Path<usize>) -> Result<StatusCode, handstamp::Error> {
+    session
+        .write_payload(&serde_json::json!({"text": "x".repeat(by)}))
+        .await?;
     Ok(StatusCode::OK)
 }
