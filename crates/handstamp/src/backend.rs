@@ -3,8 +3,8 @@
 #[cfg(feature = "web")]
 use crate::clock::UnixMillis;
 use crate::engine::{
-    AntiCsrf, Create, Engine, Error, Failure, Refresh, Regenerate, Regenerated, Verification,
-    Verify,
+    AntiCsrf, Create, Engine, Error, Failure, KeySet, Refresh, Regenerate, Regenerated,
+    Verification, Verify,
 };
 use crate::id::{AppId, SessionHandle, UserId};
 use crate::json::JsonObject;
@@ -290,6 +290,18 @@ impl Backend {
             }
             #[cfg(feature = "remote")]
             Place::Remote(remote) => remote.regenerate(token, jwt_payload, cookie).await,
+        }
+    }
+
+    /// The keys that access tokens are signed by, for those who only check them; `None` where a server elsewhere publishes them itself.
+    ///
+    /// # Errors
+    /// When the store or the keys fail.
+    pub async fn key_set(&self) -> Result<Option<KeySet>, Failure> {
+        match &self.0 {
+            Place::Embedded { engine, app } => engine.key_set(app).await.map(Some),
+            #[cfg(feature = "remote")]
+            Place::Remote(_) => Ok(None),
         }
     }
 

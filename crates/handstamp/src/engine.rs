@@ -1,21 +1,17 @@
 //! The engine: the parts it is made of, and what it can be asked. Each request is one file.
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock, UnixMillis};
 use crate::config::Config;
-use crate::entropy::{Entropy, EntropyError, SystemEntropy};
+use crate::entropy::{Entropy, SystemEntropy};
 use crate::id::{AppId, Invalid, SessionHandle, UserId};
 use crate::json::JsonObject;
 use crate::jws::{Algorithm, KeyError, KeySource, SystemKeySource};
 use crate::keys::rings::KeyRings;
 use crate::keys::{KeyRing, RingKey};
-#[cfg(feature = "remote")]
-use crate::remote::RemoteError;
-use crate::storage::{KeyKind, Storage, StorageError, StorageFault};
+use crate::storage::{KeyKind, Storage, StorageError};
 use crate::token::access::{self, AccessClaims, TokenFormat};
 use crate::token::refresh::RefreshToken;
 use crate::token::{Hash1, Secret};
@@ -23,6 +19,8 @@ use crate::token::{Hash1, Secret};
 mod background;
 mod create;
 mod data;
+mod failure;
+mod jwk_set;
 mod jwt;
 mod payload;
 mod refresh;
@@ -33,6 +31,8 @@ mod verify;
 
 pub use background::{Chore, KEYS_EVERY, SWEEP_EVERY};
 pub use create::Create;
+pub use failure::Failure;
+pub use jwk_set::JwkSet;
 pub use jwt::{CreateJwt, KeySet, PublishedKey};
 pub use payload::{Regenerate, Regenerated};
 pub use refresh::{KeyChoice, OnReuse, Refresh, RefreshRefused, Refreshed};
@@ -292,109 +292,5 @@ pub enum Error {
 impl From<StorageError> for Error {
     fn from(error: StorageError) -> Self {
         Self::Failure(error.into())
-    }
-}
-
-/// The store, the keys, the randomness or a server elsewhere failed.
-#[derive(Debug)]
-pub struct Failure(FailureKind);
-
-#[derive(Debug)]
-enum FailureKind {
-    Storage(StorageError),
-    Key(KeyError),
-    Entropy(EntropyError),
-    Contended(&'static str),
-    #[cfg(feature = "remote")]
-    Remote(RemoteError),
-}
-
-impl Failure {
-    #[cfg(feature = "remote")]
-    pub(crate) fn remote(error: RemoteError) -> Self {
-        Self(FailureKind::Remote(error))
-    }
-
-    pub(crate) fn contended(what: &'static str) -> Self {
-        Self(FailureKind::Contended(what))
-    }
-
-    /// What the store suffers from, if it is the store.
-    #[must_use]
-    pub fn storage_fault(&self) -> Option<StorageFault> {
-        match &self.0 {
-            FailureKind::Storage(error) => Some(error.fault()),
-            FailureKind::Key(_) | FailureKind::Entropy(_) | FailureKind::Contended(_) => None,
-            #[cfg(feature = "remote")]
-            FailureKind::Remote(_) => None,
-        }
-    }
-
-    /// Whether a write may have happened although the request failed. Repeating the request is safe all the same, but at a
-    /// server elsewhere, where it may be carried out twice.
-    #[must_use]
-    pub fn is_outcome_unknown(&self) -> bool {
-        match &self.0 {
-            FailureKind::Storage(error) => error.is_outcome_unknown(),
-            #[cfg(feature = "remote")]
-            FailureKind::Remote(error) => error.is_outcome_unknown(),
-            FailureKind::Key(_) | FailureKind::Entropy(_) | FailureKind::Contended(_) => false,
-        }
-    }
-
-    /// Whether the same request may succeed later without anybody mending anything.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match &self.0 {
-            FailureKind::Storage(error) => error.is_transient(),
-            FailureKind::Contended(_) => true,
-            #[cfg(feature = "remote")]
-            FailureKind::Remote(error) => error.is_transient(),
-            FailureKind::Key(_) | FailureKind::Entropy(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            FailureKind::Storage(error) => error.fmt(f),
-            FailureKind::Key(error) => error.fmt(f),
-            FailureKind::Entropy(error) => error.fmt(f),
-            FailureKind::Contended(what) => {
-                write!(f, "too many changed the same {what} at the same time")
-            }
-            #[cfg(feature = "remote")]
-            FailureKind::Remote(error) => error.fmt(f),
-        }
-    }
-}
-
-impl StdError for Failure {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match &self.0 {
-            FailureKind::Storage(error) => error.source(),
-            #[cfg(feature = "remote")]
-            FailureKind::Remote(error) => error.cause(),
-            FailureKind::Key(_) | FailureKind::Entropy(_) | FailureKind::Contended(_) => None,
-        }
-    }
-}
-
-impl From<StorageError> for Failure {
-    fn from(error: StorageError) -> Self {
-        Self(FailureKind::Storage(error))
-    }
-}
-
-impl From<KeyError> for Failure {
-    fn from(error: KeyError) -> Self {
-        Self(FailureKind::Key(error))
-    }
-}
-
-impl From<EntropyError> for Failure {
-    fn from(error: EntropyError) -> Self {
-        Self(FailureKind::Entropy(error))
     }
 }

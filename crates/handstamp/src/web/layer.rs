@@ -108,6 +108,7 @@ impl Answer {
             status,
             body,
             retry_after,
+            kept_for,
         } = self;
         let mut response = Response::new(Out::from(body));
         *response.status_mut() =
@@ -115,6 +116,12 @@ impl Answer {
         let headers = response.headers_mut();
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         headers.insert(header::CONTENT_TYPE, json);
+        if let Some(kept) = kept_for {
+            let kept = format!("max-age={}, must-revalidate", kept.as_secs());
+            if let Ok(kept) = HeaderValue::try_from(kept) {
+                headers.insert(header::CACHE_CONTROL, kept);
+            }
+        }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

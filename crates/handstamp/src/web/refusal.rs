@@ -1,6 +1,7 @@
 //! Why a request is refused, and how that is told.
 
 use std::fmt;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -60,6 +61,8 @@ pub(super) struct Answer {
     pub(super) body: String,
     /// After how many seconds to come again.
     pub(super) retry_after: Option<u32>,
+    /// For how long whoever has it may keep it.
+    pub(super) kept_for: Option<Duration>,
 }
 
 impl Answer {
@@ -76,6 +79,7 @@ impl Answer {
             status,
             body: body.to_string(),
             retry_after: None,
+            kept_for: None,
         }
     }
 

@@ -28,10 +28,21 @@ struct Inner {
     state: Mutex<State>,
 }
 
+/// What is known of the request's session.
+#[derive(Clone, Default)]
+enum Known {
+    /// Nobody has asked.
+    #[default]
+    Nothing,
+    /// It was brought, or given.
+    Session(Arc<Current>),
+    /// It has been ended since.
+    Ended,
+}
+
 #[derive(Default)]
 struct State {
-    /// The session that the request brings, once that was found out; or the one that it was given; none if that has been ended.
-    current: Option<Option<Arc<Current>>>,
+    current: Known,
     effects: Effects,
 }
 
@@ -141,8 +152,10 @@ impl Sessions {
 
     pub(super) async fn current(&self) -> Result<Arc<Current>, Refusal> {
         let known = self.state().current.clone();
-        if let Some(current) = known {
-            return current.ok_or(Refusal::Unauthorised);
+        match known {
+            Known::Session(current) => return Ok(current),
+            Known::Ended => return Err(Refusal::Unauthorised),
+            Known::Nothing => {}
         }
         let current = match self.find().await {
             Ok(current) => Arc::new(current),
@@ -151,7 +164,7 @@ impl Sessions {
                 return Err(why);
             }
         };
-        self.state().current = Some(Some(Arc::clone(&current)));
+        self.state().current = Known::Session(Arc::clone(&current));
         Ok(current)
     }
 
@@ -161,12 +174,12 @@ impl Sessions {
 
     /// From now on the request has no session.
     pub(super) fn forget(&self) {
-        self.state().current = Some(None);
+        self.state().current = Known::Ended;
     }
 
     pub(super) fn replace(&self, current: Current) -> Arc<Current> {
         let current = Arc::new(current);
-        self.state().current = Some(Some(Arc::clone(&current)));
+        self.state().current = Known::Session(Arc::clone(&current));
         current
     }
 

@@ -13,6 +13,7 @@ use crate::config::ConfigError;
 pub struct Settings {
     pub(super) refresh_path: String,
     pub(super) sign_out_path: String,
+    pub(super) keys_path: String,
     pub(super) cookies: CookieSettings,
     pub(super) transfer: Transfer,
     pub(super) anti_csrf: AntiCsrfMode,
@@ -52,6 +53,13 @@ impl Settings {
     #[must_use]
     pub fn sign_out_path(&self) -> &str {
         &self.sign_out_path
+    }
+
+    /// Where `GET` brings the keys that access tokens are signed by, as a JSON Web Key Set: the base path with
+    /// `/.well-known/jwks.json`.
+    #[must_use]
+    pub fn keys_path(&self) -> &str {
+        &self.keys_path
     }
 
     /// How forged requests are told from the application's own.
@@ -262,6 +270,7 @@ impl SettingsBuilder {
         );
         Ok(Settings {
             sign_out_path: format!("{base_path}/signout"),
+            keys_path: format!("{base_path}/.well-known/jwks.json"),
             refresh_path,
             cookies,
             transfer: self.transfer,

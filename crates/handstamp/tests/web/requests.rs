@@ -421,3 +421,29 @@ async fn who_signs_in_by_headers_has_no_cookies_left() {
     assert!(answer.header("st-access-token").is_some());
     assert!(browser.jar.is_empty(), "{:?}", browser.jar);
 }
+
+/// For services that only check tokens.
+#[tokio::test]
+async fn the_keys_are_published() {
+    let world = World::new();
+    let mut browser = Browser::signed_in(&world).await;
+    let answer = browser.get(&world, "/auth/.well-known/jwks.json").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(
+        answer.header("cache-control"),
+        Some("max-age=604740, must-revalidate")
+    );
+    let set: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let ids: Vec<_> = set["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| &key["kid"])
+        .collect();
+    let token = browser.cookie("__Host-sAccessToken").unwrap();
+    let header = token.split('.').next().unwrap();
+    let header = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, header);
+    let header: serde_json::Value = serde_json::from_slice(&header.unwrap()).unwrap();
+    assert!(ids.contains(&&header["kid"]), "{ids:?}");
+    assert!(!answer.body.contains("\"d\""));
+}
