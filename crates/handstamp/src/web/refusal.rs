@@ -1,8 +1,9 @@
 //! Why a request is refused, and how that is told.
 
 use std::fmt;
+use std::sync::Arc;
 
-use http::StatusCode;
+use http::{Response, StatusCode};
 
 use super::claims::InvalidClaim;
 use crate::engine::Failure;
@@ -103,7 +104,6 @@ pub(super) struct Statuses {
 
 impl Statuses {
     /// What front ends expect unless they are told of others.
-    #[cfg(feature = "axum")]
     pub(super) const DEFAULT: Self = Self {
         expired: 401,
         invalid_claim: 403,
@@ -121,6 +121,15 @@ impl Statuses {
 }
 
 impl Refusal {
+    /// The response that says so, for a service without a framework: 401 or 403, or what the settings have in their place once the
+    /// response has gone through the layer.
+    #[must_use]
+    pub fn response<Body: From<String>>(self) -> Response<Body> {
+        let mut response = self.answer(Statuses::DEFAULT).into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+
     pub(super) fn answer(&self, statuses: Statuses) -> Answer {
         match self {
             Self::Unauthorised => Answer::message(statuses.expired, "unauthorised"),
