@@ -37,18 +37,13 @@ const HOURS = 60 * 60;
 const REFRESH = "POST /auth/session/refresh";
 
 const folder = mkdtempSync(path.join(tmpdir(), "handstamp-browser-"));
-let browser;
 
 before(async () => {
   if (skip) return;
-  browser = await chromium.launch({ executablePath, args: FLAGS });
   for (const release of [NEWEST, OLDEST]) await build(release, path.join(folder, release));
 });
 
-after(async () => {
-  await browser?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }));
 
 /** The page at one name and the application at another, which may be the same. */
 class World {
@@ -57,6 +52,7 @@ class World {
   #database;
   #settings = {};
   #application;
+  #others = [];
 
   constructor(release, front) {
     this.#release = release;
@@ -91,6 +87,16 @@ class World {
     await tab.locator("form:not([hidden])").waitFor();
   }
 
+  /** Opens the page in another browser, which has these cookies. */
+  async another(cookies) {
+    const context = await open("of this site");
+    this.#others.push(context);
+    await context.addCookies(cookies);
+    const tab = await context.newPage();
+    await this.load(tab);
+    return tab;
+  }
+
   /** Sends a request as the page does; what `fetch` throws is told by its name. */
   call(tab, method, path, body) {
     return tab.evaluate(
@@ -123,12 +129,18 @@ class World {
   /** The server's time goes on by hours. */
   advance = (hours) => this.#application.advance(hours * HOURS);
 
+  /** From now on the application knows of no session: its database is another. */
+  forgetSessions() {
+    this.#database = path.join(mkdtempSync(path.join(folder, "sessions-")), "sessions.db");
+  }
+
+  /** What the application has told of theft, and whatever else went wrong. */
+  log = () => this.#application.log();
+
   /** How the refreshes so far were answered. */
   refreshes = () => this.#front.answered(REFRESH);
 
   forget = () => this.#front.forget();
-
-  losing = (name, action) => this.#front.losing(name, action);
 
   losingRefreshes = (action) => this.#front.losing(REFRESH, action);
 
@@ -146,6 +158,7 @@ class World {
   }
 
   async close() {
+    for (const context of [this.context, ...this.#others]) await context?.close();
     await this.#application?.stop();
   }
 }
@@ -153,25 +166,24 @@ class World {
 /**
  * Runs a scenario with each release that can do it, in a browser of its own; what its tabs look like when it fails is kept.
  *
- * @param {{ releases?: string[], settings?: object | ((release: string) => object), blocked?: boolean }} options `blocked`: the
- *   browser takes no cookies
+ * @param {object} options
+ * @param {string[]} [options.releases]
+ * @param {object | ((release: string) => object)} [options.settings] what is deployed at first
+ * @param {keyof typeof COOKIES} [options.cookies] which cookies the browser takes
  */
-export function scenario(name, { releases = [NEWEST, OLDEST], settings = {}, blocked = false }, action) {
+export function scenario(name, { releases = [NEWEST, OLDEST], settings = {}, cookies = "of this site" }, action) {
   for (const release of releases) {
     test(`${release}: ${name}`, { skip }, async () => {
       const front = await startFront();
       const world = new World(release, front);
-      let context;
       try {
         await world.deploy(typeof settings === "function" ? settings(release) : settings);
-        context = blocked ? await withoutCookies() : await browser.newContext();
-        world.context = context;
+        world.context = await open(cookies);
         await action(world, release);
       } catch (error) {
-        await photograph(context, `${release}-${name}`);
+        await photograph(world.context, `${release}-${name}`);
         throw error;
       } finally {
-        await context?.close();
         await world.close();
         await front.close();
       }
@@ -179,12 +191,18 @@ export function scenario(name, { releases = [NEWEST, OLDEST], settings = {}, blo
   }
 }
 
-/** A browser whose user has forbidden all cookies. Only a profile says so. */
-async function withoutCookies() {
+/** What a user may have chosen of cookies, as a profile says it. */
+const COOKIES = {
+  all: { cookie_controls_mode: 0, block_third_party_cookies: false },
+  "of this site": { cookie_controls_mode: 1, block_third_party_cookies: true },
+  none: { default_content_setting_values: { cookies: 2 } },
+};
+
+/** A browser that knows nothing yet. Only in a profile of its own can it be told of cookies. */
+async function open(cookies) {
   const profile = mkdtempSync(path.join(folder, "profile-"));
   mkdirSync(path.join(profile, "Default"));
-  const preferences = { profile: { default_content_setting_values: { cookies: 2 } } };
-  writeFileSync(path.join(profile, "Default/Preferences"), JSON.stringify(preferences));
+  writeFileSync(path.join(profile, "Default/Preferences"), JSON.stringify({ profile: COOKIES[cookies] }));
   return chromium.launchPersistentContext(profile, { executablePath, args: FLAGS });
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use handstamp::Config;
-use handstamp::web::{AntiCsrfMode, CookieNames, Former, Settings, Transfer};
+use handstamp::web::{AntiCsrfMode, CookieNames, Former, Settings};
 use serde::Serialize;
 
 /// All of it has defaults.
@@ -31,7 +31,7 @@ pub(crate) struct Page {
     api: String,
     /// `WEBSITE`: that of the page.
     pub(crate) website: String,
-    /// `TRANSFER`: `cookie` or `header`.
+    /// `TRANSFER`: `cookie`, or `header` for a page that keeps its tokens itself. The application goes by what requests say.
     transfer: String,
 }
 
@@ -77,12 +77,7 @@ fn config() -> Result<Config, Box<dyn Error>> {
 /// `same-site`).
 fn settings(page: &Page) -> Result<Settings, Box<dyn Error>> {
     let mut settings = Settings::builder(&page.api)
-        .website(&page.website)
-        .transfer(match &*page.transfer {
-            "cookie" => Transfer::Cookie,
-            "header" => Transfer::Header,
-            other => return Err(unknown("TRANSFER", other)),
-        });
+        .website(&page.website);
     if let Some(kind) = variable("COOKIE_NAMES") {
         settings = settings.cookie_names(names("COOKIE_NAMES", &kind)?);
     }
