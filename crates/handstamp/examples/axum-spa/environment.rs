@@ -76,8 +76,7 @@ fn config() -> Result<Config, Box<dyn Error>> {
 /// `plain@example.com` or, for the application's own host, `prefixed@`; several with commas between), `ANTI_CSRF` (`token`, `header` or
 /// `same-site`).
 fn settings(page: &Page) -> Result<Settings, Box<dyn Error>> {
-    let mut settings = Settings::builder(&page.api)
-        .website(&page.website);
+    let mut settings = Settings::builder(&page.api).website(&page.website);
     if let Some(kind) = variable("COOKIE_NAMES") {
         settings = settings.cookie_names(names("COOKIE_NAMES", &kind)?);
     }
