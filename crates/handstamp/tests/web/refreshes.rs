@@ -212,7 +212,12 @@ async fn with_a_token_the_first_front_ends_refresh_without_it() {
     ] {
         browser.headers = others;
         let answer = browser.ask(&world, "POST", REFRESH, "").await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{browser:?}");
+        assert_eq!(
+            answer.status,
+            StatusCode::UNAUTHORIZED,
+            "{:?}",
+            browser.headers
+        );
     }
     browser.headers = vec![first];
     let answer = browser.refresh(&world).await;

@@ -284,3 +284,21 @@ async fn a_repeated_refresh_brings_the_same_to_watch_and_the_next_another() {
     let answer = browser.post(&world, "/auth/signout").await;
     assert_eq!(answer.header("id-refresh-token"), Some("remove"));
 }
+
+/// What a handler refuses says only why; the layer knows with which status.
+#[tokio::test]
+async fn a_refusal_gets_the_status_that_the_settings_have_for_it() {
+    let settings = Settings::builder("https://api.example.com")
+        .expired_status(440)
+        .invalid_claim_status(418)
+        .build()
+        .unwrap();
+    let world = World::with(settings);
+    let mut browser = Browser::default();
+    let refused = browser.get(&world, "/me").await;
+    assert_eq!(refused.status.as_u16(), 440);
+    assert_eq!(refused.body, r#"{"message":"unauthorised"}"#);
+    browser.post(&world, "/login/ada").await;
+    assert_eq!(browser.get(&world, "/me").await.status, StatusCode::OK);
+    assert_eq!(browser.get(&world, "/admin").await.status.as_u16(), 418);
+}
