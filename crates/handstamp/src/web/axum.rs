@@ -43,7 +43,7 @@ impl<S: Sync, C: DeserializeOwned> OptionalFromRequestParts<S> for Session<C> {
 /// `Result<Session, Refusal>` in a handler, or finds the `Arc<Refusal>` in the response's extensions in a layer around all.
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        self.into_http_response()
+        self.response()
     }
 }
 

@@ -63,7 +63,7 @@ async fn refresh(sessions: &Sessions) -> Result<Answer, Failure> {
     let mut answer = Answer::message(expired, "unauthorised");
     let mut reused = None;
     for (token, way) in request.refresh(settings) {
-        let Some(passed) = request.anti_csrf(settings, way) else {
+        let Some(passed) = request.anti_csrf_of_refresh(settings, way) else {
             continue;
         };
         let presented = Present {

@@ -10,7 +10,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::endpoints::Endpoint;
-use super::refusal::{Answer, Refusal, Statuses};
+use super::refusal::{Answer, Refusal};
 use super::{Sessions, Web};
 
 /// Puts [`Sessions`] into the extensions of each request, answers the refresh and the sign-out, and writes into each response what its
@@ -90,16 +90,6 @@ async fn respond<Out: From<String>>(endpoint: Endpoint, sessions: &Sessions) -> 
     let mut response = answer.into_response();
     sessions.take_effects().apply(response.headers_mut());
     response
-}
-
-impl Refusal {
-    /// The response that tells it, with the refusal itself in the extensions.
-    #[must_use]
-    pub fn into_http_response<Out: From<String>>(self) -> Response<Out> {
-        let mut response = self.answer(Statuses::DEFAULT).into_response();
-        response.extensions_mut().insert(Arc::new(self));
-        response
-    }
 }
 
 impl Answer {

@@ -1,9 +1,10 @@
 //! Why a request is refused, and how that is told.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Response, StatusCode};
 
 use super::claims::InvalidClaim;
 use crate::engine::Failure;
@@ -124,6 +125,15 @@ impl Statuses {
 }
 
 impl Refusal {
+    /// The response that says so, for a service without a framework: 401 or 403, or what the settings have in their place once the
+    /// response has gone through the layer.
+    #[must_use]
+    pub fn response<Body: From<String>>(self) -> Response<Body> {
+        let mut response = self.answer(Statuses::DEFAULT).into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+
     pub(super) fn answer(&self, statuses: Statuses) -> Answer {
         match self {
             Self::Unauthorised => Answer::message(statuses.expired, "unauthorised"),

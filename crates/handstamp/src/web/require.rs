@@ -93,7 +93,7 @@ where
         Box::pin(async move {
             match pass(sessions.as_ref(), &guards).await {
                 Ok(()) => inner.call(request).await,
-                Err(refusal) => Ok(refusal.into_http_response()),
+                Err(refusal) => Ok(refusal.response()),
             }
         })
     }

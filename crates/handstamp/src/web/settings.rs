@@ -90,9 +90,11 @@ pub enum Transfer {
 /// a header no other site can add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AntiCsrfMode {
-    /// The header `anti-csrf` has to bring a token that the session was created with. For browsers that know no `SameSite`.
+    /// The header `anti-csrf` has to bring a token that the session was created with. For browsers that know no `SameSite`. With a
+    /// refresh, where the first front ends bring none, their own header is enough.
     Token,
-    /// The header `rid` has to be there, whatever it says: another site's script may not send it unless CORS lets it.
+    /// The header `rid` has to be there, whatever it says, or another of the front end's own: another site's script may not send it
+    /// unless CORS lets it.
     CustomHeader,
     /// The cookies' `SameSite` is enough.
     SameSite,

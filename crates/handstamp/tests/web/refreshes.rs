@@ -198,6 +198,61 @@ async fn with_a_custom_header_only_those_who_send_it_refresh() {
     );
 }
 
+/// No other site's form can send a header; CORS decides about scripts.
+#[tokio::test]
+async fn any_header_of_a_front_end_is_custom_enough() {
+    let settings = Settings::builder("https://api.example.com")
+        .website("https://example.org")
+        .build()
+        .unwrap();
+    for header in ["supertokens-sdk-name", "fdi-version", "st-auth-mode"] {
+        let world = World::with(settings.clone());
+        let mut browser = Browser::signed_in(&world).await;
+        browser.headers.push((header, "website".to_owned()));
+        assert_eq!(browser.post(&world, "/me").await.body, "ada", "{header}");
+        let answer = browser.refresh(&world).await;
+        assert_eq!(answer.status, StatusCode::OK, "{header}");
+    }
+}
+
+/// The first front ends have a token, and bring it along with everything but a refresh.
+#[tokio::test]
+async fn with_a_token_the_first_front_ends_refresh_without_it() {
+    let settings = Settings::builder("https://api.example.com")
+        .anti_csrf(AntiCsrfMode::Token)
+        .build()
+        .unwrap();
+    let world = World::with(settings);
+    let mut browser = Browser::signed_in(&world).await;
+    let first = ("supertokens-sdk-name", "website".to_owned());
+    for others in [
+        vec![],
+        vec![("rid", "session".to_owned())],
+        vec![first.clone(), ("st-auth-mode", "cookie".to_owned())],
+        vec![first.clone(), ("fdi-version", "1.16,1.17".to_owned())],
+        vec![first.clone(), ("anti-csrf", "wrong".to_owned())],
+    ] {
+        browser.headers = others;
+        let answer = browser.ask(&world, "POST", REFRESH, "").await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNAUTHORIZED,
+            "{:?}",
+            browser.headers
+        );
+    }
+    browser.headers = vec![first];
+    let answer = browser.refresh(&world).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    for path in ["/me", "/auth/signout"] {
+        let answer = browser.ask(&world, "POST", path, "").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    let token = answer.header("anti-csrf").unwrap().to_owned();
+    browser.headers.push(("anti-csrf", token));
+    assert_eq!(browser.post(&world, "/me").await.body, "ada");
+}
+
 #[tokio::test]
 async fn with_a_token_only_those_who_have_it_act() {
     let settings = Settings::builder("https://api.example.com")
