@@ -1,7 +1,7 @@
 //! Sessions: a short-lived access token that any node verifies without a database, and a rotating refresh token with theft
 //! detection that no race and no lost response turns against its owner.
 
-#[cfg(all(doctest, feature = "sqlite"))]
+#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
