@@ -102,7 +102,7 @@ test("an engine that is closed before it has opened, or while it does, stays clo
 /** A response that keeps its headers. */
 function response() {
   const headers = new Map();
-  return { get: (name) => headers.get(name), set: (name, value) => headers.set(name, value) };
+  return { isBegun: () => false, get: (name) => headers.get(name), set: (name, value) => headers.set(name, value) };
 }
 
 const cookiesOf = (to) => to.get("Set-Cookie").map((cookie) => cookie.split(";")[0]);
