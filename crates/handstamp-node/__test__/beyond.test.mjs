@@ -6,6 +6,8 @@ import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { inspect } from "node:util";
 
+import { withSessions } from "../index.mjs";
+import { Sessions } from "../session.mjs";
 import { OURS, open } from "./support/backends.mjs";
 import { DATABASES } from "./support/databases.mjs";
 import { failsWith, refuses } from "./support/failures.mjs";
@@ -159,4 +161,41 @@ test("what the engine fails at while nobody asks is heard", { skip: DATABASES.Po
     channel.unsubscribe(listener);
     cut();
   }
+});
+
+test("listeners hear of what fails around a function as well, and of nothing twice", async () => {
+  const gone = new Sessions({ hosts: [{ hostname: "127.0.0.1", port: 1 }] });
+  const web = withSessions(gone);
+  const response = () => ({ headersSent: false, getHeader: () => undefined, setHeader: () => {} });
+  const heard = [];
+  const listeners = ["createNewSession", "getSession", "refreshSession"].map((operation) => {
+    const channel = tracingChannel(`handstamp.${operation}`);
+    const listener = { error: ({ error, backend }) => heard.push(`${operation} ${error.code} ${backend}`) };
+    channel.subscribe(listener);
+    return () => channel.unsubscribe(listener);
+  });
+  try {
+    const cookie = (name) => ({ headers: { cookie: `${name}=x` } });
+    await assert.rejects(web.createNewSession(response(), "user"));
+    await assert.rejects(web.getSession({ headers: {} }, response(), true));
+    await assert.rejects(web.getSession(cookie("sAccessToken"), response(), true));
+    await assert.rejects(web.refreshSession(cookie("sRefreshToken"), response()));
+    await assert.rejects(gone.createNewSession(7));
+    await assert.rejects(gone.getSession("x", undefined, true, undefined));
+    await gone.close();
+    await assert.rejects(gone.refreshSession("x"));
+    await assert.rejects(web.createNewSession({}, "user"));
+  } finally {
+    for (const stop of listeners) stop();
+  }
+  assert.deepEqual(heard, [
+    "createNewSession UNAVAILABLE server",
+    "getSession TRY_REFRESH_TOKEN server",
+    "getSession UNAVAILABLE server",
+    "refreshSession UNAVAILABLE server",
+    "createNewSession INVALID_ARGUMENT server",
+    "getSession UNAUTHORISED server",
+    "refreshSession CLOSED server",
+    "createNewSession INVALID_ARGUMENT server",
+  ]);
 });

@@ -134,3 +134,13 @@ test("an IPv6 address may be written with and without brackets", async () => {
     assert.match(cause.cause.message, new RegExp(`^nobody is there at \\[::1\\]:${port}: `));
   }
 });
+
+test("a close while nobody is reached yet asks nobody else, and waits for nothing", async () => {
+  const server = await pretend(() => {});
+  const sdk = open({ hosts: [await hanging(), hostOf(server)], connectTimeout: 60_000, timeout: 60_000 });
+  const ready = sdk.ready();
+  await new Promise(setImmediate);
+  await sdk.close();
+  assert.equal((await failsWith("GENERAL_ERROR", ready)).code, "CLOSED");
+  assert.deepEqual(server.seen, []);
+});

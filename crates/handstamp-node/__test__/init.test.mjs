@@ -89,6 +89,59 @@ test("init is the same for all who mean the same, in whatever words", async () =
   }
 });
 
+test("what was not meant is not taken for the default", () => {
+  for (const [options, argument] of [
+    [{ database: undefined }, "database"],
+    [{ hosts: undefined, database: undefined }, "database"],
+    [new Map([["database", "memory:"]]), "options"],
+    [Object.defineProperty({}, "database", { enumerable: true, get: () => { throw new Error("no"); } }), "options"],
+    [revoked(), "options"],
+  ]) {
+    assert.throws(() => session.init(options), { code: "INVALID_ARGUMENT", argument });
+  }
+});
+
+function revoked() {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+test("a database's address that cannot be is refused, and not said", () => {
+  for (const database of [
+    "postgres://user:canary@host:notaport/db",
+    "postgres://:::",
+    "postgres://user:canary@host:99999/db",
+    "postgres://user:canary@host:0/db",
+    "postgres://user:canary@h1:1,h2:x/db",
+    "postgres://",
+    "postgres:/host/db",
+    "mysql://",
+    "mysql://user:canary@host",
+    "mysql://user:canary@host:3306/",
+    "mysql:///db",
+  ]) {
+    assert.throws(
+      () => session.init({ database }),
+      (error) => error.code === "INVALID_ARGUMENT" && error.argument === "database" && !error.message.includes("canary"),
+      database,
+    );
+  }
+  const fit = ["postgres://u:p%40@h1:1,[::1]:2/db?sslmode=require", "postgresql://%2Frun%2Fpg/db", "postgres:///db?host=/run", "mysql://u@h/db"];
+  for (const database of fit) {
+    const sessions = new session.Sessions({ database });
+    assert.equal(sessions.kind, "engine");
+  }
+});
+
+test("functions of one's own need sessions of one's own", () => {
+  for (const face of ["index", "fastify", "koa"]) {
+    for (const own of [undefined, null, {}, "sessions"]) {
+      assert.throws(() => require(`../${face}.js`).withSessions(own), { code: "INVALID_ARGUMENT", argument: "sessions" });
+    }
+  }
+});
+
 test("ES modules have every name that CommonJS has", async () => {
   for (const name of ["session", "index", "fastify", "koa"]) {
     const [commonjs, module] = [require(`../${name}.js`), await import(`../${name}.mjs`)];

@@ -303,3 +303,37 @@ test("settings that cannot be are refused at once, by their names", async () => 
     assert.ok(!error.message.includes("canary"), error.message);
   }
 });
+
+test("what JSON does not see is not lost without a word", async () => {
+  class Hidden {
+    #secret = 1;
+    get secret() {
+      return this.#secret;
+    }
+  }
+  const parameters = Object.assign(new URLSearchParams("a=1"), { own: 1 });
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const sdk = open({ database: "memory:" });
+  try {
+    for (const [value, path] of [
+      [{ a: 1, [Symbol("b")]: 2 }, ""],
+      [{ list: Object.assign([1], { x: 2 }) }, "list"],
+      [{ in: new Hidden() }, "in"],
+      [{ in: parameters }, "in"],
+      [proxy, ""],
+    ]) {
+      await assert.rejects(sdk.createNewSession("user", {}, value), { code: "INVALID_ARGUMENT", argument: "sessionData", path });
+    }
+    await assert.rejects(sdk.createNewSession(proxy), { code: "INVALID_ARGUMENT", argument: "userId" });
+    // What it does see is kept, of whatever class.
+    class Seen {
+      plan = "free";
+    }
+    const { session } = await sdk.createNewSession("user", {}, { of: new Seen(), none: Object.create(null), sparse: [, 1] });
+    assert.deepEqual(await sdk.getSessionData(session.handle), { of: { plan: "free" }, none: {}, sparse: [null, 1] });
+    assert.equal((await sdk.getAllSessionHandlesForUser("user")).length, 1);
+  } finally {
+    await sdk.close();
+  }
+});

@@ -204,7 +204,7 @@ test("the folder itself can be installed where it was built", async () => {
   assert.equal(await program(project, "example.cjs", example), printed);
 });
 
-test("each framework's own types fit", async () => {
+test("the types of Express and of Fastify fit", async () => {
   const project = path.join(temporaryFolder(), "project");
   mkdirSync(path.join(project, "node_modules"), { recursive: true });
   const from = (name) => path.join(folder, "node_modules", name);

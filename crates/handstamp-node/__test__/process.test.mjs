@@ -80,8 +80,10 @@ test("close waits for what is under way", async () => {
 
 test("await using closes", { skip: Symbol.asyncDispose === undefined }, async () => {
   const sdk = open({ database: "memory:" });
+  await sdk.createNewSession("user");
   await sdk[Symbol.asyncDispose]();
   assert.equal(sdk.isClosed, true);
+  await assert.rejects(sdk.createNewSession("user"), { code: "CLOSED" });
 });
 
 test("worker threads have engines of their own, and end", async () => {

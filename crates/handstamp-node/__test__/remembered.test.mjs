@@ -50,5 +50,31 @@ test("no more tokens are remembered than are to be", () => {
   const verified = new VerifiedTokens(2);
   for (const token of ["one", "two", "three"]) verified.put(token, undefined, {}, Date.now() + 60_000);
   assert.equal(verified.size, 2);
+  assert.deepEqual(verified.get("three", undefined), {});
+  verified.clear();
+  assert.equal(verified.size, 0);
+  assert.equal(verified.get("three", undefined), undefined);
+});
+
+test("a few tokens more than there is room for cost a few, and not all", () => {
+  const verified = new VerifiedTokens(100);
+  let found = 0;
+  for (let turn = 0; turn < 100; turn++) {
+    for (let token = 0; token < 110; token++) {
+      if (verified.get(String(token), undefined) === undefined) verified.put(String(token), undefined, {}, Date.now() + 60_000);
+      else found++;
+    }
+  }
+  assert.equal(verified.size, 100);
+  // By chance about four in five; were the oldest to go, none.
+  assert.ok(found > 100 * 110 * 0.5, String(found));
+});
+
+test("of what is over nothing is found, and another takes its room", () => {
+  const verified = new VerifiedTokens(1);
+  verified.put("one", undefined, {}, Date.now() - 1);
   assert.equal(verified.get("one", undefined), undefined);
+  verified.put("one", undefined, { again: true }, Date.now() + 60_000);
+  assert.deepEqual(verified.get("one", undefined), { again: true });
+  assert.equal(verified.size, 1);
 });

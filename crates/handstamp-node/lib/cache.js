@@ -9,6 +9,8 @@ const keyOf = (token, antiCsrf) => (antiCsrf === undefined ? `-${token}` : `${to
 class VerifiedTokens {
   #limit;
   #entries = new Map();
+  /** The keys, so that one can be picked by chance. */
+  #keys = [];
 
   constructor(limit) {
     this.#limit = limit;
@@ -19,20 +21,25 @@ class VerifiedTokens {
     const key = keyOf(token, antiCsrf);
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    if (entry.expiry >= Date.now()) return entry.session;
-    this.#entries.delete(key);
-    return undefined;
+    // What is over makes room when another needs it.
+    return entry.expiry >= Date.now() ? entry.session : undefined;
   }
 
   put(token, antiCsrf, session, expiry) {
     if (this.#limit === 0) return;
-    // The oldest goes first: tokens live about equally long, so it is the next to run out.
-    if (this.#entries.size >= this.#limit) this.#entries.delete(this.#entries.keys().next().value);
-    this.#entries.set(keyOf(token, antiCsrf), { session, expiry });
+    const key = keyOf(token, antiCsrf);
+    if (!this.#entries.has(key)) {
+      // One by chance goes: were it the oldest, tokens in turn, one more than there is room for, would never be found again.
+      const slot = this.#keys.length < this.#limit ? this.#keys.length : Math.floor(Math.random() * this.#limit);
+      if (slot < this.#keys.length) this.#entries.delete(this.#keys[slot]);
+      this.#keys[slot] = key;
+    }
+    this.#entries.set(key, { session, expiry });
   }
 
   clear() {
     this.#entries.clear();
+    this.#keys = [];
   }
 
   get size() {

@@ -1,9 +1,10 @@
 "use strict";
 // The sessions that `init` sets up: one for the process, or for the worker thread.
 const { isDeepStrictEqual } = require("node:util");
-const { general } = require("./errors.js");
+const { general, invalid } = require("./errors.js");
 const { Sessions } = require("./sessions.js");
 const { read } = require("./settings.js");
+const { kindOf } = require("./values.js");
 
 let current;
 let understood;
@@ -12,7 +13,7 @@ let understood;
 function init(options) {
   const settings = read(options);
   if (current !== undefined && !current.isClosed) {
-    // Each part of an application may call it, as long as they agree, in whatever words.
+    // Each part of an application may call it, as long as they agree: the same settings, and the same defaults.
     if (isDeepStrictEqual(settings, understood)) return;
     throw general("ALREADY_INITIALISED", "init() was called before with something else; call close() first");
   }
@@ -28,6 +29,12 @@ function sessions() {
   return current;
 }
 
+/** The application's own, for whoever asks for them. */
+function always(own) {
+  if (!(own instanceof Sessions)) throw invalid("sessions", `must be made by new Sessions(..), and is ${kindOf(own)}`);
+  return () => own;
+}
+
 /** Finishes what is under way and lets the database go. Without `init` before, there is nothing to do. */
 async function close() {
   await current?.close();
@@ -37,4 +44,4 @@ async function ready() {
   await sessions().ready();
 }
 
-module.exports = { init, sessions, close, ready };
+module.exports = { init, sessions, always, close, ready };

@@ -8,11 +8,11 @@ class NotReached extends Error {}
 
 /**
  * Sends a request; answers status and text. Fails with `NotReached` where no connection was made, and calls `connected` as soon as
- * there is one. `connectTimeout` bounds the one, `timeout` the whole.
+ * there is one. `signal` ends it; `connectTimeout` bounds the one, `timeout` the whole.
  */
-function exchange(url, { method, headers, body, agent, timeout, connectTimeout, connected }) {
+function exchange(url, { method, headers, body, agent, signal, timeout, connectTimeout, connected }) {
   return new Promise((resolve, reject) => {
-    const request = http.request(url, { method, headers, agent });
+    const request = http.request(url, { method, headers, agent, signal });
     let isConnected = false;
     const fail = (error) => {
       settle();

@@ -7,6 +7,8 @@ const { exchange, NotReached } = require("./exchange.js");
 /** Milliseconds that a connection nobody uses is kept: less than what servers have for them. */
 const IDLE = 4000;
 
+const CLOSED = () => general("CLOSED", "close() was called meanwhile");
+
 /** What the server says of a value that cannot be. */
 const OF_A_FIELD = /^Field name '(\w+)' is invalid in JSON input(?:: it (.*))?$/;
 
@@ -58,6 +60,7 @@ class Hosts {
   #limits;
   #agent = new Agent({ keepAlive: true, timeout: IDLE });
   #next = 0;
+  #closing = new AbortController();
 
   constructor({ hosts, apiKey, timeout, connectTimeout }) {
     this.#hosts = hosts.map((url) => new Host(url));
@@ -69,12 +72,14 @@ class Hosts {
   async send(method, path, body = "") {
     const headers = { "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(body) };
     if (this.#apiKey !== undefined) headers["api-key"] = this.#apiKey;
-    const request = { method, headers, body, agent: this.#agent, ...this.#limits };
+    const { signal } = this.#closing;
+    const request = { method, headers, body, agent: this.#agent, signal, ...this.#limits };
     let missing;
     // Its own turn: others come and go meanwhile.
     const first = this.#next;
     this.#next = (first + 1) % this.#hosts.length;
     for (let tried = 0; tried < this.#hosts.length; tried++) {
+      if (signal.aborted) throw CLOSED();
       const host = this.#hosts[(first + tried) % this.#hosts.length];
       let answer;
       try {
@@ -89,11 +94,12 @@ class Hosts {
       }
       return Hosts.#read(host, method, path, answer);
     }
-    throw general("UNAVAILABLE", "no server is there to ask", missing);
+    throw signal.aborted ? CLOSED() : general("UNAVAILABLE", "no server is there to ask", missing);
   }
 
-  /** Connections that nobody uses keep no process alive; they need not wait for their end either. */
+  /** Leaves what is under way, and asks no other host. Connections that nobody uses need not wait for their end either. */
   close() {
+    this.#closing.abort();
     this.#agent.destroy();
   }
 

@@ -27,8 +27,11 @@ const OPEN = new Set(["Object", "Array", "Arguments", "Boolean", "Number", "Stri
 function lostIn(value) {
   const tag = Object.prototype.toString.call(value).slice("[object ".length, -1);
   if (HIDES.some((hides) => hides(value))) return tag;
-  // What else the platform has, such as URLSearchParams: JSON would write it as if it were empty.
-  return OPEN.has(tag) || Object.keys(value).length > 0 ? undefined : tag;
+  if (OPEN.has(tag)) return undefined;
+  // What else the platform has, such as URLSearchParams, keeps what it is elsewhere.
+  const known = globalThis[tag];
+  const isPlatforms = typeof known === "function" && value instanceof known;
+  return isPlatforms || Object.keys(value).length === 0 ? tag : undefined;
 }
 
 /** Where in the value JSON is: the objects around the member, outermost first, and their names. */
@@ -51,6 +54,13 @@ class Place {
   }
 }
 
+/** Whether it is more than an object or an array as JSON has them, also of another realm. What wraps a value is that value. */
+function isOfAClass(value) {
+  if (Array.isArray(value) || types.isBoxedPrimitive(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype !== null && Object.getPrototypeOf(prototype) !== null;
+}
+
 /** Why a member cannot be, if it cannot. */
 function fault(name, member) {
   if (name === "__proto__") return "is a name that must not be";
@@ -61,7 +71,14 @@ function fault(name, member) {
   if (["bigint", "function", "symbol"].includes(typeof member)) return `is a ${typeof member}`;
   if (typeof member !== "object" || member === null) return undefined;
   const lost = lostIn(member);
-  return lost && `has the type ${lost}, which JSON cannot say`;
+  if (lost !== undefined) return `has the type ${lost}, which JSON cannot say`;
+  const names = Object.keys(member);
+  // The indexes come first.
+  if (Array.isArray(member) && names.length > 0 && !/^\d+$/.test(names.at(-1))) return "is an array that has members with names";
+  if (Object.getOwnPropertySymbols(member).some((symbol) => Object.prototype.propertyIsEnumerable.call(member, symbol))) {
+    return "has a member that is named by a symbol";
+  }
+  return names.length === 0 && isOfAClass(member) ? "has no members that JSON sees" : undefined;
 }
 
 /** What `JSON.stringify` itself fails with: cycles, depth, length, and what the application's own `toJSON` throws. */
@@ -77,9 +94,8 @@ function reasonOf(error) {
  * that are none.
  */
 function jsonObject(argument, value) {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw invalid(argument, `must be an object, and is ${kindOf(value)}`);
-  }
+  const kind = kindOf(value);
+  if (kind !== "object") throw invalid(argument, `must be an object, and is ${kind}`);
   const place = new Place();
   let written;
   try {

@@ -2,7 +2,7 @@
 // What `init` is given: hosts of a server elsewhere, or settings of an engine in this process.
 const { validateHeaderValue } = require("node:http");
 const { unfitForCookies } = require("./cookies.js");
-const { invalid } = require("./errors.js");
+const { AuthError, invalid } = require("./errors.js");
 const { kindOf } = require("./values.js");
 
 const isNumber = (value) => typeof value === "number" || "must be a number";
@@ -23,9 +23,30 @@ const isPath = (value) =>
 const isCount = (value) => (Number.isSafeInteger(value) && value >= 0) || "must be a whole number, 0 or more";
 const oneOf = (...values) => (value) => values.includes(value) || `must be one of ${values.join(", ")}`;
 
+/** How a server's address looks: hosts with ports, a database, and what follows. */
+const SERVER = /^(postgres|postgresql|mysql|mariadb):\/\/(?:[^/?#]*@)?([^/?#@]*)(?:\/([^?#]*))?(?:\?(.*))?$/;
+const HOST = /^(?:\[[0-9a-fA-F:.]+\]|[^:[\]\s]*)(?::(\d{1,5}))?$/;
+const IN_WORDS = "must be memory:, sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE or mysql:// with the same";
+
+/** What is wrong with it is said without it: it may hold a password. */
+function isDatabase(value) {
+  if (isText(value) !== true) return isText(value);
+  if (!/^(postgres|postgresql|mysql|mariadb):/.test(value)) return true;
+  const [, , hosts, database, values = ""] = SERVER.exec(value) ?? [];
+  if (hosts === undefined) return IN_WORDS;
+  const named = new URLSearchParams(values);
+  const places = hosts.split(",").map((host) => HOST.exec(host));
+  if (places.some((place) => place === null || Number(place[1] ?? 1) > 65_535 || Number(place[1] ?? 1) < 1)) {
+    return `${IN_WORDS}; one of its hosts or ports is none`;
+  }
+  if (hosts === "" && !["host", "hostaddr", "socket"].some((name) => named.has(name))) return `${IN_WORDS}; it names no host`;
+  if (!database && !named.has("dbname")) return `${IN_WORDS}; it names no database`;
+  return true;
+}
+
 /** Those that the engine itself judges; times are milliseconds. */
 const ENGINE = {
-  database: isText,
+  database: isDatabase,
   accessTokenValidity: isNumber,
   refreshTokenValidity: isSpan,
   absoluteLifetime: isSpan,
@@ -107,13 +128,38 @@ function checked(given, known) {
   return settings;
 }
 
+/** The settings by their names; what nobody meant to say is not taken for the default. */
+function namedIn(options) {
+  if (Array.isArray(options)) return { hosts: options };
+  const given = { ...options };
+  const prototype = Object.getPrototypeOf(options);
+  // Such as a Map: what it holds would not be seen.
+  if (Object.keys(given).length === 0 && prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    throw invalid("options", "must be an array of hosts or an object of settings, and has none that can be seen");
+  }
+  for (const name of ["database", "hosts"]) {
+    if (Object.hasOwn(given, name) && given[name] === undefined) {
+      throw invalid(name, "is named, and is undefined: leave it out for the default, which is SQLite in the working directory");
+    }
+  }
+  return given;
+}
+
 /** Reads what `init` was given: `{ hosts, .. }` or `{ database, .. }`, with the defaults filled in. */
 function read(options = {}) {
+  try {
+    return understood(options);
+  } catch (error) {
+    // Such as a getter that fails.
+    throw AuthError.isErrorFromAuth(error) ? error : invalid("options", "cannot be read");
+  }
+}
+
+function understood(options) {
   if (typeof options !== "object" || options === null) {
     throw invalid("options", `must be an array of hosts or an object of settings, and is ${kindOf(options)}`);
   }
-  const given = Array.isArray(options) ? { hosts: options } : options;
-  const { hosts, ...rest } = given;
+  const { hosts, ...rest } = namedIn(options);
   const common = { onTheft: "revoke", verifiedTokens: VERIFIED_TOKENS };
   if (hosts !== undefined) {
     return { ...common, timeout: 30_000, connectTimeout: 5000, ...checked(rest, { ...REMOTE, ...COMMON }), hosts: hostsOf(hosts) };

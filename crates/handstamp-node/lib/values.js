@@ -4,7 +4,11 @@ const { invalid } = require("./errors.js");
 
 function kindOf(value) {
   if (value === null) return "null";
-  return Array.isArray(value) ? "an array" : typeof value;
+  try {
+    return Array.isArray(value) ? "an array" : typeof value;
+  } catch {
+    return "a proxy that was revoked";
+  }
 }
 
 function text(argument, value) {

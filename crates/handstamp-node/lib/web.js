@@ -3,6 +3,7 @@
 // says whether it is too late for that.
 const { allowHeaders, clear, readRequest, setAccessToken, setTokens } = require("./cookies.js");
 const { endsSession, general, invalid, tryRefreshToken, unauthorised } = require("./errors.js");
+const { traceAround } = require("./trace.js");
 const { flag, kindOf } = require("./values.js");
 
 /** The session of a request, or one just made. Its functions know what they belong to, so that they can be handed on alone. */
@@ -23,26 +24,31 @@ class Session {
 
   getHandle = () => this.#info.handle;
 
-  getSessionData = () => this.#orClear(() => this.#sessions.getSessionData(this.#info.handle));
+  getSessionData = () => this.#orClear("getSessionData", () => this.#sessions.getSessionData(this.#info.handle));
 
-  updateSessionData = (newSessionData) => this.#orClear(() => this.#sessions.updateSessionData(this.#info.handle, newSessionData));
+  updateSessionData = (newSessionData) => this.#orClear("updateSessionData", () => this.#sessions.updateSessionData(this.#info.handle, newSessionData));
 
-  readSessionData = () => this.#orClear(() => this.#sessions.readSessionData(this.#info.handle));
+  readSessionData = () => this.#orClear("readSessionData", () => this.#sessions.readSessionData(this.#info.handle));
 
   writeSessionData = (newSessionData, options) =>
-    this.#orClear(() => this.#sessions.writeSessionData(this.#info.handle, newSessionData, options));
+    this.#orClear("writeSessionData", () => this.#sessions.writeSessionData(this.#info.handle, newSessionData, options));
 
   /** Ends the session, and takes the cookies back if there was something to end. */
-  revokeSession = async () => {
-    notBegun(this.#view);
-    // Before it is done: what fails afterwards would leave the cookies of a session that has ended.
-    const cookies = await this.#sessions.cookies();
-    const isEnded = await this.#sessions.revokeSessionUsingSessionHandle(this.#info.handle);
-    if (isEnded) put(this.#view, () => clear(this.#view, cookies));
-  };
+  revokeSession = () =>
+    this.#heard("revokeSessionUsingSessionHandle", async () => {
+      notBegun(this.#view);
+      // Before it is done: what fails afterwards would leave the cookies of a session that has ended.
+      const cookies = await this.#sessions.cookies();
+      const isEnded = await this.#sessions.revokeSessionUsingSessionHandle(this.#info.handle);
+      if (isEnded) put(this.#view, () => clear(this.#view, cookies));
+    });
 
-  #orClear(action) {
-    return orClear(this.#sessions, this.#view, action);
+  #orClear(operation, action) {
+    return this.#heard(operation, () => orClear(this.#sessions, this.#view, action));
+  }
+
+  #heard(operation, action) {
+    return traceAround(operation, () => this.#sessions.kind, action);
   }
 }
 
@@ -90,16 +96,25 @@ function webFunctions({ readOf, viewOf }, sessions) {
     }
   };
 
-  async function createNewSession(response, userId, jwtPayload = {}, sessionData = {}) {
-    const [to, from] = [view(response), sessions()];
+  /** What fails is heard of by the function's own listeners, wherever it does. */
+  const heard = (operation, action) => (...given) => {
+    let from;
+    return traceAround(operation, () => from?.kind, async () => {
+      from = sessions();
+      return action(from, ...given);
+    });
+  };
+
+  const createNewSession = heard("createNewSession", async (from, response, userId, jwtPayload = {}, sessionData = {}) => {
+    const to = view(response);
     const cookies = await from.cookies();
     const issued = await from.createNewSession(userId, jwtPayload, sessionData);
     put(to, () => setTokens(to, issued, cookies));
     return new Session({ view: to, sessions: from, info: issued.session });
-  }
+  });
 
-  async function getSession(request, response, doAntiCsrfCheck) {
-    const [to, from] = [view(response), sessions()];
+  const getSession = heard("getSession", async (from, request, response, doAntiCsrfCheck) => {
+    const to = view(response);
     flag("doAntiCsrfCheck", doAntiCsrfCheck);
     const { accessToken, antiCsrfToken, idRefreshToken } = requested(request);
     // It may just have run out, and its cookie with it.
@@ -110,10 +125,10 @@ function webFunctions({ readOf, viewOf }, sessions) {
       return found;
     });
     return new Session({ view: to, sessions: from, info: found.session });
-  }
+  });
 
-  async function refreshSession(request, response) {
-    const [to, from] = [view(response), sessions()];
+  const refreshSession = heard("refreshSession", async (from, request, response) => {
+    const to = view(response);
     const { refreshToken } = requested(request);
     return orClear(from, to, async (cookies) => {
       if (refreshToken === undefined) {
@@ -123,7 +138,7 @@ function webFunctions({ readOf, viewOf }, sessions) {
       put(to, () => setTokens(to, issued, cookies));
       return new Session({ view: to, sessions: from, info: issued.session });
     });
-  }
+  });
 
   function setRelevantHeadersForOptionsAPI(response) {
     allowHeaders(view(response));

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use handstamp::engine::{self, Create, KeyChoice, OnReuse};
-use handstamp::token::access::TokenFormat;
+use handstamp::token::access::{self, TokenFormat};
 use handstamp::{AppId, JsonObject, SessionHandle, UserId};
 use napi::Env;
 use napi::bindgen_prelude::{AsyncBlock, AsyncBlockBuilder, ToNapiValue};
@@ -81,7 +81,7 @@ impl Engine {
                 session_data: object("session data", &session_data)?,
                 anti_csrf: shared.settings.anti_csrf,
                 format: TokenFormat::V1,
-                cookie_only: true,
+                cookie: Some(access::COOKIE.into()),
                 ..Create::new(UserId::parse(&user_id)?)
             };
             let issued = shared.engine().await?.create(ask).await?;

@@ -133,7 +133,11 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    fn new(setting: &'static str, value: impl fmt::Debug, allowed: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        setting: &'static str,
+        value: impl fmt::Debug,
+        allowed: impl Into<String>,
+    ) -> Self {
         Self {
             setting,
             value: format!("{value:?}"),

@@ -117,6 +117,14 @@ impl Serialize for JsonObject {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for JsonObject {
+    /// From JSON text; other formats cannot say what was written.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Self::parse(raw.get()).map_err(de::Error::custom)
+    }
+}
+
 /// Checks that `text` is one JSON value by the rules of [`JsonObject`] (but for being an object).
 ///
 /// # Errors

@@ -213,6 +213,7 @@ where
     let ask = Req::read(&call.input.body()?, &call)?;
     let cdi = &*call.cdi;
     let ask = Regenerate {
+        cookie: None,
         app: cdi.app.clone(),
         token: ask.token.expose(),
         jwt_payload: ask.jwt_payload,

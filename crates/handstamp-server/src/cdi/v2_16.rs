@@ -35,7 +35,7 @@ impl FromBody for CreateSession {
 
     fn read(body: &Body<'_>, call: &Call) -> Result<Create, Refusal> {
         Ok(Create {
-            cookie_only: false,
+            cookie: None,
             ..v2_6::CreateSession::read(body, call)?
         })
     }

@@ -13,7 +13,7 @@ use super::reply::Refusal;
 use super::v1_0::{self, Created, KeyInfo, RefreshReply, Stolen, VerifyReply};
 use super::v2_3;
 use super::v2_4::{self, HandshakeOf, Issue};
-use handstamp::token::access::TokenFormat;
+use handstamp::token::access::{self, TokenFormat};
 
 pub(super) fn operations() -> Operations {
     v2_4::operations()
@@ -52,7 +52,7 @@ impl FromBody for CreateSession {
             session_data: body.object("userDataInDatabase")?,
             format: TokenFormat::V2,
             static_key: call.cdi.static_keys,
-            cookie_only: true,
+            cookie: Some(access::COOKIE.into()),
             ..Create::new(user_id)
         })
     }

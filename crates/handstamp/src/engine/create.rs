@@ -1,5 +1,6 @@
 //! Make a session.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{Engine, Error, Failure, Form, Issued, SessionView, claims};
@@ -32,8 +33,8 @@ pub struct Create {
     pub format: TokenFormat,
     /// Whether access tokens are signed by the app's static key.
     pub static_key: bool,
-    /// Whether the client can keep the access token in a cookie only, so that it has to fit into one.
-    pub cookie_only: bool,
+    /// The cookie that is the only place where the client can keep the access token, which so has to fit into it.
+    pub cookie: Option<Cow<'static, str>>,
     /// How long the access token is to live; at most as long as configured.
     pub access_token_validity: Option<Duration>,
 }
@@ -51,7 +52,7 @@ impl Create {
             anti_csrf: false,
             format: TokenFormat::V5,
             static_key: false,
-            cookie_only: false,
+            cookie: None,
             access_token_validity: None,
         }
     }
@@ -98,8 +99,8 @@ impl Engine {
             .plus(self.access_validity(ask.access_token_validity)?)
             .min(ends_at);
         let claims = claims(&view, &refresh, None, now, access_end);
-        if ask.cookie_only {
-            self.check_token_size(&claims, ask.format)?;
+        if let Some(cookie) = &ask.cookie {
+            self.check_token_size(&claims, ask.format, cookie)?;
         }
         let session = Session {
             handle: view.handle.clone(),
@@ -146,9 +147,14 @@ impl Engine {
     }
 
     /// A browser drops a cookie that is too large without a word; the one who knows better is told here instead.
-    fn check_token_size(&self, claims: &AccessClaims, format: TokenFormat) -> Result<(), Error> {
+    pub(super) fn check_token_size(
+        &self,
+        claims: &AccessClaims,
+        format: TokenFormat,
+        cookie: &str,
+    ) -> Result<(), Error> {
         let limit = self.config().cookie_access_token_bytes();
-        let len = access::cookie_len(claims, format, ACCESS_TOKEN_COOKIE).map_err(Failure::from)?;
+        let len = access::cookie_len(claims, format, cookie).map_err(Failure::from)?;
         if len > limit {
             let over = len - limit;
             return Err(Invalid::new(
@@ -162,6 +168,3 @@ impl Engine {
         Ok(())
     }
 }
-
-/// The cookie that access tokens travel in up to protocol 2.15, and mostly since.
-const ACCESS_TOKEN_COOKIE: &str = "sAccessToken";

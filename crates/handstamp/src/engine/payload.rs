@@ -16,6 +16,8 @@ pub struct Regenerate<'a> {
     pub token: &'a str,
     /// The new payload; the stored one if there is none.
     pub jwt_payload: Option<JsonObject>,
+    /// The cookie that is the only place where the client can keep the token, which so has to fit into it.
+    pub cookie: Option<&'a str>,
 }
 
 impl std::fmt::Debug for Regenerate<'_> {
@@ -86,6 +88,13 @@ impl Engine {
         };
         if let Some(payload) = &ask.jwt_payload {
             Self::check_payload(payload, format)?;
+            if let Some(cookie) = ask.cookie {
+                let claims = AccessClaims {
+                    payload: payload.clone(),
+                    ..claims.clone()
+                };
+                self.check_token_size(&claims, format, cookie)?;
+            }
         }
         let Some(session) = self.session(&ask.app, &claims.handle).await? else {
             return Ok(Regenerated::NoSession);

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{AccessToken, Engine, Failure, Form, SessionView};
 use crate::clock::UnixMillis;
 use crate::id::AppId;
-use crate::keys::{KeyRing, RingKey};
+use crate::keys::KeyRing;
 use crate::rotation::{Policy, Rotation};
 use crate::session::Session;
 use crate::storage::{Confirm, KeyKind};
@@ -110,6 +110,14 @@ pub enum TryRefresh {
     RotatedOut,
 }
 
+impl TryRefresh {
+    /// Whether the text has not even the form of an access token, and so may be meant for somebody else.
+    #[must_use]
+    pub fn is_foreign(self) -> bool {
+        self == Self::Rejected(Rejected::Malformed)
+    }
+}
+
 /// Why there is no session any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VerifyRefused {
@@ -144,37 +152,15 @@ impl Engine {
             return Ok(Verification::TryRefresh(why));
         }
         match (ask.policy, used.claims.parent_hash) {
-            (Policy::ConfirmOnUse, Some(parent)) => self.confirm(ask, used, parent).await,
+            (Policy::ConfirmOnUse, Some(parent)) => {
+                self.confirm_and_answer(ask, used, parent).await
+            }
             (Policy::ConfirmOnUse, None) if ask.check_storage => self.check(&ask.app, used).await,
             (Policy::RotateAtOnce, _) if ask.check_storage => {
                 self.check_lineage(&ask.app, used).await
             }
             (Policy::ConfirmOnUse | Policy::RotateAtOnce, _) => Ok(valid(used.claims, None)),
         }
-    }
-
-    /// What [`Engine::verify`] would answer, if that can be said without waiting for anything; `None` where the store has to be
-    /// asked first, be it for keys. For callers that must not wait, such as an event loop.
-    #[must_use]
-    pub fn verify_at_once(&self, ask: &Verify<'_>) -> Option<Verification> {
-        let ring = self.inner.rings.held(&ask.app)?;
-        let (now, life) = (self.now(), self.config().key_life());
-        let verifiers = ring.verifiers(now, life).map(RingKey::named);
-        let used = match access::open(ask.token, verifiers) {
-            Ok((claims, format)) => Used {
-                claims,
-                format,
-                now,
-            },
-            // Another server may have made a key since.
-            Err(Rejected::UnknownKey) => return None,
-            Err(why) => return Some(Verification::TryRefresh(TryRefresh::Rejected(why))),
-        };
-        if let Some(why) = used.is_refused(ask) {
-            return Some(Verification::TryRefresh(why));
-        }
-        let confirms = ask.policy == Policy::ConfirmOnUse && used.claims.parent_hash.is_some();
-        (!confirms && !ask.check_storage).then(|| valid(used.claims, None))
     }
 
     /// Checks form and signature, and if no known key can have made that, looks for a newer one: another server may have made
@@ -186,8 +172,7 @@ impl Engine {
     ) -> Result<Result<Used, Rejected>, Failure> {
         let ring = self.ring(app, KeyKind::Refresh).await?;
         let (now, life) = (self.now(), self.config().key_life());
-        let open =
-            |ring: &KeyRing| access::open(token, ring.verifiers(now, life).map(RingKey::named));
+        let open = |ring: &KeyRing| access::open(token, &ring.verifying(now, life));
         let opened = match open(&ring) {
             Err(Rejected::UnknownKey) => match self
                 .inner
@@ -208,7 +193,7 @@ impl Engine {
     }
 
     /// The token comes from a refresh: that somebody uses it shows that the answer arrived.
-    async fn confirm(
+    async fn confirm_and_answer(
         &self,
         ask: &Verify<'_>,
         used: Used,
@@ -324,15 +309,15 @@ impl Engine {
 }
 
 /// An access token in use, its signature checked.
-pub(super) struct Used {
-    pub(super) claims: AccessClaims,
-    pub(super) format: TokenFormat,
-    pub(super) now: UnixMillis,
+pub(crate) struct Used {
+    pub(crate) claims: AccessClaims,
+    pub(crate) format: TokenFormat,
+    pub(crate) now: UnixMillis,
 }
 
 impl Used {
     /// Whether the token is good no more, or comes without what it needs.
-    fn is_refused(&self, ask: &Verify<'_>) -> Option<TryRefresh> {
+    pub(super) fn is_refused(&self, ask: &Verify<'_>) -> Option<TryRefresh> {
         if self.claims.expires_at < self.now {
             return Some(TryRefresh::Expired);
         }
@@ -353,7 +338,7 @@ impl Used {
     }
 }
 
-fn valid(claims: AccessClaims, replacement: Option<AccessToken>) -> Verification {
+pub(super) fn valid(claims: AccessClaims, replacement: Option<AccessToken>) -> Verification {
     Verification::Valid(verified(claims, replacement))
 }
 

@@ -9,6 +9,7 @@
 use handstamp::Config;
 use handstamp::engine::{AntiCsrf, TryRefresh, Verification, Verify};
 use handstamp::rotation::Policy;
+use handstamp::token::Hash1;
 
 use crate::support::{APP, Client, HOUR, MILLI, World, try_refresh, valid, with_anti_csrf};
 
@@ -103,4 +104,48 @@ async fn what_was_not_made_here_is_refused_and_what_another_server_made_is_not()
     assert!(at_once(&world, &ask).is_none());
     let _ = valid(world.verify(&theirs.access).await);
     let _ = valid(at_once(&world, &ask).unwrap());
+}
+
+#[tokio::test]
+async fn the_use_of_a_new_token_is_told_to_the_store_later() {
+    let world = World::new(Config::default());
+    let first = signed_in(&world).await;
+    let child = first.asks(&world).await;
+    world.store.calls();
+    let check = world
+        .engine
+        .verify_by_signature_at_once(&Verify::new(&child.access))
+        .unwrap();
+    assert_eq!(valid(check.verification).session.handle, child.handle);
+    assert!(world.store.calls().is_empty());
+
+    let confirmation = check.confirmation.unwrap();
+    world.engine.confirm(&confirmation).await.unwrap();
+    world.engine.confirm(&confirmation).await.unwrap();
+    let session = world.session(&child.handle).await.unwrap();
+    let previous = session.rotation.previous.unwrap();
+    assert_eq!(previous.hash, Hash1::of(&first.refresh).hash2());
+    assert_eq!(
+        session.rotation.current.hash,
+        Hash1::of(&child.refresh).hash2()
+    );
+    assert_eq!(session.rotation.child, None);
+}
+
+#[tokio::test]
+async fn a_first_token_and_one_that_rotated_at_once_confirm_nothing() {
+    let world = World::new(Config::default());
+    let first = signed_in(&world).await;
+    let of = |ask: &Verify<'_>| {
+        let check = world.engine.verify_by_signature_at_once(ask).unwrap();
+        let _ = valid(check.verification);
+        check.confirmation
+    };
+    assert_eq!(of(&Verify::new(&first.access)), None);
+    let child = first.asks(&world).await;
+    let ask = Verify {
+        policy: Policy::RotateAtOnce,
+        ..Verify::new(&child.access)
+    };
+    assert_eq!(of(&ask), None);
 }

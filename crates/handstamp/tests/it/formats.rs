@@ -340,6 +340,7 @@ async fn protected_members_are_refused_wherever_they_come_from() {
                 .await;
             assert_eq!(matches!(written, Err(Error::ProtectedClaim)), is_protected);
             let ask = Regenerate {
+                cookie: None,
                 app: APP,
                 token: &client.access,
                 jwt_payload: Some(payload.clone()),
@@ -412,6 +413,7 @@ async fn a_payload_written_for_an_older_form_does_not_get_into_a_jwt() {
         assert_eq!(payload.matches("\"sub\"").count(), 1, "{payload}");
         let _ = valid(world.verify_in_store(replacement.expose()).await);
         let ask = Regenerate {
+            cookie: None,
             app: APP,
             token: &next.access,
             jwt_payload: None,
@@ -666,6 +668,7 @@ async fn a_payload_is_as_long_as_a_token_can_be_read_again() {
         let token = next.access.token.expose();
         let too_long = of(MAX_PAYLOAD + 1);
         let ask_again = Regenerate {
+            cookie: None,
             app: APP,
             token,
             jwt_payload: Some(too_long.clone()),
@@ -737,6 +740,7 @@ async fn a_handle_of_a_tenant_is_kept_in_every_form() {
                 .is_some()
         );
         let ask = Regenerate {
+            cookie: None,
             app: APP,
             token: &client.access,
             jwt_payload: None,

@@ -198,6 +198,7 @@ async fn each_session_has_its_own_kind_of_key_and_a_refresh_may_change_it() {
 /// Whatever else makes a token of that session makes it by the same kind of key.
 async fn keeps(world: &World, client: &Client, policy: Policy, is: bool) {
     let ask = Regenerate {
+        cookie: None,
         app: APP,
         token: &client.access,
         jwt_payload: None,

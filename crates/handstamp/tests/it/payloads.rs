@@ -51,6 +51,7 @@ async fn next_of(world: &World, client: &Client, format: TokenFormat, policy: Po
 
 async fn regenerate(world: &World, token: &str, payload: Option<&JsonObject>) -> Regenerated {
     let ask = Regenerate {
+        cookie: None,
         app: APP,
         token,
         jwt_payload: payload.cloned(),
@@ -299,6 +300,7 @@ async fn nothing_is_lost_or_made_when_the_store_fails() {
     let payload = json(r#"{"x":1}"#);
     world.store.fail(true);
     let ask = Regenerate {
+        cookie: None,
         app: APP,
         token: &client.access,
         jwt_payload: Some(payload.clone()),

@@ -235,6 +235,7 @@ async fn newer_commands_and_their_outcomes_show_no_secret() {
         };
         let next = Client::of(next);
         let regenerate = Regenerate {
+            cookie: None,
             app: APP,
             token: &next.access,
             jwt_payload: Some(payload.clone()),

@@ -121,7 +121,7 @@ impl World {
             Some(SigningKey::from_pkcs8(stored.kind.algorithm()?, &stored.material).unwrap())
         });
         signing
-            .find_map(|key| access::open(token, [NamedKey { id, key: &key }]).ok())
+            .find_map(|key| access::open(token, &[NamedKey { id, key: &key }]).ok())
             .unwrap()
     }
 
@@ -298,7 +298,7 @@ pub(crate) fn unauthorised(verification: Verification) -> VerifyRefused {
 pub(crate) fn create_v1(user: UserId) -> Create {
     Create {
         format: TokenFormat::V1,
-        cookie_only: true,
+        cookie: Some(access::COOKIE.into()),
         ..Create::new(user)
     }
 }

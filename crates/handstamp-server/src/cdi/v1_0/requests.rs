@@ -3,7 +3,7 @@
 use handstamp::UserId;
 use handstamp::engine::{Create, KeyChoice, OnReuse};
 use handstamp::rotation::Policy;
-use handstamp::token::access::TokenFormat;
+use handstamp::token::access::{self, TokenFormat};
 
 use crate::cdi::Call;
 use crate::cdi::body::Body;
@@ -27,7 +27,7 @@ impl FromBody for CreateSession {
             format: TokenFormat::V1,
             static_key: call.cdi.static_keys,
             // Up to protocol 2.15, SDKs know no other way to carry an access token.
-            cookie_only: true,
+            cookie: Some(access::COOKIE.into()),
             ..Create::new(user_id)
         })
     }
