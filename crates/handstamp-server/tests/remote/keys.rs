@@ -200,7 +200,11 @@ async fn an_unknown_key_is_looked_for_once_in_a_while() {
         for check in futures_util::future::join_all(flood).await {
             assert_eq!(try_refresh(&check.unwrap()), UNKNOWN);
         }
-        assert_eq!(try_refresh(&place.made_up(51).await.unwrap()), UNKNOWN);
+        // Later than the look, and so not answered by it: only the pause between looks holds these back.
+        for id in 51..60 {
+            place.clock().advance(A_MOMENT);
+            assert_eq!(try_refresh(&place.made_up(id).await.unwrap()), UNKNOWN);
+        }
         assert_eq!(place.asked(), 2 + second, "the first, and one a second");
         place.clock().advance(SECOND);
         valid(place.check().await.unwrap());
@@ -297,6 +301,26 @@ async fn a_server_that_is_away_is_not_asked_at_every_turn() {
     place.clock().advance(SECOND);
     drop(place.check().await);
     assert_eq!(place.asked() - before, 2);
+}
+
+/// Nothing is known of the token then: the key that it names may have been made since.
+#[tokio::test]
+async fn a_look_for_an_unknown_key_that_failed_is_a_failure_for_a_while() {
+    let place = Place::new().await;
+    valid(place.check().await.unwrap());
+    place.host.answers(JWKS, Scripted::new(503, "<html>"));
+    for second in 0..2 {
+        place.clock().advance(SECOND);
+        let before = place.asked();
+        for id in 0..5 {
+            let failure = place.made_up(id).await.unwrap_err();
+            assert!(failure.is_transient());
+            place.clock().advance(A_MOMENT);
+        }
+        assert_eq!(place.asked() - before, 1, "{second}");
+        // The others' are known.
+        valid(place.check().await.unwrap());
+    }
 }
 
 #[tokio::test]

@@ -112,6 +112,10 @@ async fn an_answer_that_no_server_gives_is_an_error_that_says_so() {
         ("no status", b"{}".to_vec()),
         ("two", br#"{"status":"OK","status":"OK"}"#.to_vec()),
         ("a status of its own", canary.into_bytes()),
+        (
+            "a token of its own",
+            format!(r#"{{"status":"OK","accessToken":"{TOKEN}","message":["{TOKEN}"]}}"#).into(),
+        ),
         ("bytes", vec![0xff; 100]),
         ("deep", deep.into_bytes()),
         ("nested", nested.into_bytes()),
@@ -158,6 +162,7 @@ async fn a_status_that_is_not_200_says_no_more_than_is_known() {
         (401, echo.clone(), false),
         (404, "Not found\n".to_owned(), false),
         (404, format!("Not found\n{KEY}"), false),
+        (401, format!("{KEY} is wrong"), false),
         (418, String::new(), false),
         (500, echo.clone(), true),
         (502, echo.clone(), true),
