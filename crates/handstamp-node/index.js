@@ -1,6 +1,6 @@
 "use strict";
 // Sessions with Express and Connect, and whatever hands on Node.js's own requests and responses.
-const { sessions } = require("./lib/default.js");
+const { always, sessions } = require("./lib/default.js");
 const { node } = require("./lib/frameworks.js");
 const { Session, webFunctions } = require("./lib/web.js");
 const session = require("./session.js");
@@ -14,7 +14,7 @@ exports.refreshSession = web.refreshSession;
 exports.setRelevantHeadersForOptionsAPI = web.setRelevantHeadersForOptionsAPI;
 
 /** The same functions for sessions of their own, beside those of `init`. */
-exports.withSessions = (own) => webFunctions(node, () => own);
+exports.withSessions = (own) => webFunctions(node, always(own));
 
 exports.init = session.init;
 exports.ready = session.ready;

@@ -1,6 +1,6 @@
 "use strict";
 // Sessions with Koa: each function takes the context where those for Express take request and response.
-const { sessions } = require("./lib/default.js");
+const { always, sessions } = require("./lib/default.js");
 const { koa } = require("./lib/frameworks.js");
 const { Session, webFunctions } = require("./lib/web.js");
 const session = require("./session.js");
@@ -20,7 +20,7 @@ exports.refreshSession = web.refreshSession;
 exports.setRelevantHeadersForOptionsAPI = web.setRelevantHeadersForOptionsAPI;
 
 /** The same functions for sessions of their own, beside those of `init`. */
-exports.withSessions = (own) => withContext(webFunctions(koa, () => own));
+exports.withSessions = (own) => withContext(webFunctions(koa, always(own)));
 
 exports.init = session.init;
 exports.ready = session.ready;

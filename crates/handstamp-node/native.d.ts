@@ -9,22 +9,26 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** Makes, checks, renews and ends sessions. Any number of them, in any number of processes and threads, work on one database. */
+/**
+ * Makes, checks, renews and ends sessions. Any number of them, in any number of processes and threads, work on one database.
+ * One that is forgotten lets go of its database when it is collected.
+ */
 export declare class Engine {
   /**
    * An engine that is to be as `settings` say. The database is opened by `open`, or by the first request. `upkeepFailed` is
    * told of what fails while nobody asks; it keeps no process alive.
-   *
-   * @throws when a setting cannot be; the text says which and what it may be
    */
-  constructor(settings: EngineSettings, upkeepFailed: (told: UpkeepFailure) => void)
+  static make(settings: EngineSettings, upkeepFailed: (told: UpkeepFailure) => void): Made
   /** Opens the database, and makes the keys if there are none. */
   open(): Promise<Done>
   /** Finishes the writes under way and lets the database go. Requests fail from then on. */
   close(): Promise<void>
   /** Makes a session. Payload and data are JSON text. */
   create(userId: string, jwtPayload: string, sessionData: string): Promise<Creation>
-  /** Checks an access token by its signature; `null` where the database has to be asked first, which `verify` does. */
+  /**
+   * Checks an access token by its signature alone; `null` where the database has to be asked first, which `verify` does. What
+   * this answers holds until the token runs out, whatever becomes of the session.
+   */
   verifyAtOnce(token: string, checkAntiCsrf: boolean, antiCsrf?: string | undefined | null): Check | null
   /** Checks an access token, and asks the database where that is needed. */
   verify(token: string, checkAntiCsrf: boolean, antiCsrf?: string | undefined | null): Promise<Check>
@@ -139,6 +143,14 @@ export type Handles =
   handles: Array<string> }
   | { status: 'FAILED'; /** Why. */
   failure: Failed }
+
+/** What came of settings. */
+export type Made =
+  | { status: 'OK'; /** It goes by them. */
+  engine: Engine }
+  | { status: 'UNFIT'; /** Which. */
+    setting: string; /** What it may be: it must be that. */
+  allowed: string }
 
 /** What a refresh came to. */
 export type Refresh =

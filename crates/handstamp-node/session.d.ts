@@ -2,6 +2,7 @@
 
 /** A server that can be asked. */
 export interface Host {
+  /** A name or an address; the path that the server is below, if there is one, goes after it: `internal.example/sessions`. */
   hostname: string;
   port: number | string;
 }
@@ -22,13 +23,13 @@ export interface EngineOptions extends CommonSettings {
   database?: string;
   /** Default 1 hour. */
   accessTokenValidity?: number;
-  /** How long a session lives without being refreshed. Default 100 days. */
+  /** How long a session lives without being refreshed. Default 100 days; at most 100 years. */
   refreshTokenValidity?: number;
-  /** How long a session lives at the most. Default: no bound. */
+  /** How long a session lives at the most, which may be 100 years. Default: no bound. */
   absoluteLifetime?: number;
   /** How long a repeated refresh gets the same answer. Default 10 s. */
   graceWindow?: number;
-  /** How long a signing key signs. Default 7 days. */
+  /** How long a signing key signs. Default 7 days; at most 100 years. */
   signingKeyInterval?: number;
   /** Which share of an access token's validity is cut by chance, at the most. Default 0. */
   accessTokenJitter?: number;
@@ -50,12 +51,14 @@ export interface EngineOptions extends CommonSettings {
   refreshTokenPath?: string;
 }
 
-/** A server elsewhere, by its addresses: the next is asked where nobody listens at one. */
+/** A server elsewhere, by its addresses: where one cannot be connected to, the next is asked. */
 export interface ServerOptions extends CommonSettings {
   hosts: readonly Host[];
   apiKey?: string;
   /** How long an answer may take, in milliseconds. Default 30 s. */
   timeout?: number;
+  /** How long a connection may take, in milliseconds; never longer than an answer. Default 5 s. */
+  connectTimeout?: number;
 }
 
 export interface SessionInfo {
@@ -117,6 +120,7 @@ export interface TraceMessage {
   operation: string;
   /** Whether it ran in this process, or on a server elsewhere. */
   backend: "engine" | "server";
+  /** With `TOKEN_THEFT_DETECTED`, it names the session's handle and its user. No error has a token, a payload or data. */
   error?: AuthError;
 }
 
@@ -135,10 +139,22 @@ declare class AuthError extends globalThis.Error {
   static isErrorFromAuth(err: unknown): err is AuthError;
 
   errType: number;
-  /** The reason; with `TOKEN_THEFT_DETECTED`, `{ sessionHandle, userId }`. For an argument that cannot be, an {@link InvalidArgument}. */
+  /**
+   * The reason; with `TOKEN_THEFT_DETECTED`, `{ sessionHandle, userId }`, and `cause` is then what ending the session has failed with,
+   * if it has. For an argument that cannot be, an {@link InvalidArgument}.
+   */
   err: any;
-  /** Names the reason: `INVALID_ARGUMENT`, `NOT_INITIALISED`, `CLOSED`, `UNAVAILABLE`, .. */
+  /** Names the reason: `INVALID_ARGUMENT`, `NOT_INITIALISED`, `CLOSED`, `UNAVAILABLE`, `RESPONSE_BEGUN`, .. */
   code: string;
+  /**
+   * Whether something may have been written all the same: an answer was lost, or could not be handed on. Then look, or do it again
+   * where that harms nobody. A refresh can be repeated with the same token.
+   */
+  outcomeUnknown: boolean;
+  /** Which argument or setting, with the code `INVALID_ARGUMENT`. */
+  argument?: string;
+  /** Where in the argument, such as `list[1].amount`; empty where it is the whole. */
+  path?: string;
 }
 export { AuthError as Error };
 
@@ -147,6 +163,8 @@ export interface InvalidArgument extends TypeError {
   code: "INVALID_ARGUMENT";
   /** Which argument or setting. */
   argument: string;
+  /** Where in it, such as `list[1].amount`; empty where it is the whole. */
+  path: string;
   /** Why it cannot be. */
   reason: string;
 }

@@ -10,7 +10,8 @@ exports.close = close;
 exports.Error = AuthError;
 exports.Sessions = Sessions;
 
-// Written one by one, so that ES modules see their names.
+// Each asks for the sessions when it is called, as `init` may come later, or again after `close`; and none of them throws: what goes
+// wrong is told by the promise.
 exports.createNewSession = async (...args) => sessions().createNewSession(...args);
 exports.getSession = async (...args) => sessions().getSession(...args);
 exports.refreshSession = async (...args) => sessions().refreshSession(...args);

@@ -17,8 +17,8 @@ use anyhow::Result;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test   run every test there is: Rust, with a PostgreSQL and a MariaDB server of its own; then the SDK and protocol
-         suites against the release build
+  test   run every test there is: Rust, with a PostgreSQL and a MariaDB server of its own; the library's example in a browser;
+         then the SDK and protocol suites against the release build
   lint   formatting, clippy, documentation, features, dependencies
   bench  what operations cost beside the machine's limits, written to docs/benchmarks.md
          [--database sqlite|postgres], [--seconds N] per measurement, [--sessions N] stored for the last part, which with

@@ -21,6 +21,11 @@ fn package() -> PathBuf {
     root().join("crates/handstamp-node")
 }
 
+/// Where the tests of the library's examples in a browser are.
+fn browser_folder() -> PathBuf {
+    root().join("tests/browser")
+}
+
 /// Sees to it that Node.js and npm are there.
 pub(crate) fn provide() -> Result<()> {
     if !(answers("node", &["--version"]) && answers("npm", &["--version"])) {
@@ -121,9 +126,10 @@ fn apt_get(packages: &[&str]) -> Result<()> {
         .env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
-/// Installs what the suites and the npm package need.
+/// Installs what the suites, the tests in a browser and the npm package need.
 pub(crate) fn install_packages() -> Result<()> {
     install(&folder())?;
+    install(&browser_folder())?;
     install(&package())
 }
 
@@ -142,7 +148,8 @@ fn install(folder: &Path) -> Result<()> {
 
 /// Runs the suites against `binary`; those that want PostgreSQL use the server at `postgres`.
 pub(crate) fn run_suites(binary: &Path, postgres: Option<&str>) -> Result<()> {
-    let mut tests = tests_in(&folder(), binary)?;
+    let mut tests = tests_in(&folder())?;
+    tests.env("HANDSTAMP_BIN", binary);
     if let Some(url) = postgres {
         tests.env("HANDSTAMP_TEST_POSTGRES", url);
     }
@@ -159,14 +166,28 @@ pub(crate) fn run_package(
 ) -> Result<()> {
     let folder = package();
     build_addon(&folder, target)?;
-    let mut tests = tests_in(&folder.join("__test__"), binary)?;
+    let mut tests = tests_in(&folder.join("__test__"))?;
+    tests.env("HANDSTAMP_BIN", binary);
     if let Some(url) = postgres {
         tests.env("HANDSTAMP_TEST_POSTGRES", url);
     }
     if let Some(url) = mariadb {
         tests.env("HANDSTAMP_TEST_MYSQL", url);
     }
-    // The driver asks for a path, and `which` knows it.
+    name_browser(&mut tests);
+    run(&mut tests)
+}
+
+/// Runs the tests in a browser against the library's example with a page, which is built in `examples`.
+pub(crate) fn run_browser(examples: &Path) -> Result<()> {
+    let mut tests = tests_in(&browser_folder())?;
+    tests.env("HANDSTAMP_EXAMPLES", examples);
+    name_browser(&mut tests);
+    run(&mut tests)
+}
+
+/// Tells tests where the browser is: the driver asks for a path, and `which` knows it.
+fn name_browser(tests: &mut Command) {
     let browser = provide_browser().and_then(|name| output("which", &[name]));
     match browser {
         Some(path) => {
@@ -174,11 +195,10 @@ pub(crate) fn run_package(
         }
         None => println!("there is no Chromium for the tests in a browser"),
     }
-    run(&mut tests)
 }
 
-/// The test files in `folder`, which may start `binary`.
-fn tests_in(folder: &Path, binary: &Path) -> Result<Command> {
+/// The test files in `folder`.
+fn tests_in(folder: &Path) -> Result<Command> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -195,7 +215,6 @@ fn tests_in(folder: &Path, binary: &Path) -> Result<Command> {
     tests
         .args(["--test", "--test-reporter=spec", "--test-timeout=1200000"])
         .args(files)
-        .current_dir(folder)
-        .env("HANDSTAMP_BIN", binary);
+        .current_dir(folder);
     Ok(tests)
 }

@@ -21,6 +21,8 @@ pub(crate) fn run_all() -> Result<bool> {
         .context("not in a target folder")?
         .to_owned();
     let binary = target.join(format!("release/handstamp{}", std::env::consts::EXE_SUFFIX));
+    // Where cargo puts examples when it builds tests.
+    let examples = target.join("debug/examples");
 
     let mut steps = Steps::new("cargo xtask test");
     let ready = steps.step("Node.js and packages", || {
@@ -44,6 +46,10 @@ pub(crate) fn run_all() -> Result<bool> {
     });
     steps.step("Rust tests", || {
         let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
+        tests
+            .arg("--target-dir")
+            .arg(&target)
+            .env("HANDSTAMP_EXAMPLES", &examples);
         if let Some(server) = &postgres {
             tests.env("HANDSTAMP_TEST_POSTGRES", server.url());
         }
@@ -59,6 +65,18 @@ pub(crate) fn run_all() -> Result<bool> {
                 .arg(&target),
         )
     });
+    let browser = "library in a browser";
+    if ready {
+        steps.step(browser, || {
+            let all = ["build", "--workspace", "--all-features"];
+            run(cargo(&all)
+                .args(["--example", "axum-spa", "--target-dir"])
+                .arg(&target))?;
+            node::run_browser(&examples)
+        });
+    } else {
+        steps.leave_out(browser, "a step it needs failed");
+    }
     let suites = "SDK, protocol and crash suites";
     if built && ready {
         let url = postgres.as_ref().map(Postgres::url);

@@ -4,7 +4,10 @@ import { tracingChannel } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
+import { inspect } from "node:util";
 
+import { withSessions } from "../index.mjs";
+import { Sessions } from "../session.mjs";
 import { OURS, open } from "./support/backends.mjs";
 import { DATABASES } from "./support/databases.mjs";
 import { failsWith, refuses } from "./support/failures.mjs";
@@ -78,6 +81,45 @@ for (const [backend, { skip, start }] of Object.entries(OURS)) {
   });
 }
 
+const OPERATIONS = ["createNewSession", "getSession", "refreshSession", "revokeSessionUsingSessionHandle", "getSessionData", "updateSessionData"];
+
+for (const [backend, { skip, start }] of Object.entries(OURS)) {
+  test(`of a theft on ${backend}, listeners hear whose session it was, and no token`, { skip }, async () => {
+    const { sdk } = await start();
+    const heard = [];
+    const hear = (message) => heard.push(message);
+    const listener = Object.fromEntries(["start", "end", "asyncStart", "asyncEnd", "error"].map((event) => [event, hear]));
+    const channels = OPERATIONS.map((name) => tracingChannel(`handstamp.${name}`));
+    for (const channel of channels) channel.subscribe(listener);
+    try {
+      const first = await sdk.createNewSession("victim", { canary: 1 }, { canary: 2 });
+      const second = await sdk.refreshSession(first.refreshToken.token);
+      const used = await sdk.getSession(second.accessToken.token, second.antiCsrfToken);
+      const third = await sdk.refreshSession(second.refreshToken.token);
+      await sdk.getSession(third.accessToken.token, third.antiCsrfToken);
+      await sdk.updateSessionData(first.session.handle, { canary: 3 });
+      await sdk.getSessionData(first.session.handle);
+      await failsWith("TOKEN_THEFT_DETECTED", sdk.refreshSession(first.refreshToken.token));
+      await failsWith("UNAUTHORISED", sdk.getSessionData(first.session.handle));
+      await failsWith("TRY_REFRESH_TOKEN", sdk.getSession(`${used.accessToken.token}x`));
+      await sdk.revokeSessionUsingSessionHandle(first.session.handle);
+      const { error } = heard.find((message) => message.error?.code === "TOKEN_THEFT_DETECTED");
+      assert.deepEqual(error.err, { sessionHandle: first.session.handle, userId: "victim" });
+      assert.deepEqual(new Set(heard.map(({ operation }) => operation)), new Set(OPERATIONS));
+      // All that can be got at, the stacks too.
+      const shown = inspect(heard, { depth: Infinity, showHidden: true, maxStringLength: Infinity });
+      assert.ok(shown.includes("victim"));
+      const tokens = [first, second, third, used].flatMap(({ accessToken, refreshToken, idRefreshToken, antiCsrfToken }) => [
+        accessToken.token,
+        ...[refreshToken?.token, idRefreshToken?.token, antiCsrfToken].filter((token) => token !== undefined),
+      ]);
+      for (const secret of ["canary", ...tokens]) assert.ok(!shown.includes(secret));
+    } finally {
+      for (const channel of channels) channel.unsubscribe(listener);
+    }
+  });
+}
+
 /** The way to a database: its address, and how to cut it. */
 async function wayTo(database) {
   const address = new URL(database);
@@ -119,4 +161,41 @@ test("what the engine fails at while nobody asks is heard", { skip: DATABASES.Po
     channel.unsubscribe(listener);
     cut();
   }
+});
+
+test("listeners hear of what fails around a function as well, and of nothing twice", async () => {
+  const gone = new Sessions({ hosts: [{ hostname: "127.0.0.1", port: 1 }] });
+  const web = withSessions(gone);
+  const response = () => ({ headersSent: false, getHeader: () => undefined, setHeader: () => {} });
+  const heard = [];
+  const listeners = ["createNewSession", "getSession", "refreshSession"].map((operation) => {
+    const channel = tracingChannel(`handstamp.${operation}`);
+    const listener = { error: ({ error, backend }) => heard.push(`${operation} ${error.code} ${backend}`) };
+    channel.subscribe(listener);
+    return () => channel.unsubscribe(listener);
+  });
+  try {
+    const cookie = (name) => ({ headers: { cookie: `${name}=x` } });
+    await assert.rejects(web.createNewSession(response(), "user"));
+    await assert.rejects(web.getSession({ headers: {} }, response(), true));
+    await assert.rejects(web.getSession(cookie("sAccessToken"), response(), true));
+    await assert.rejects(web.refreshSession(cookie("sRefreshToken"), response()));
+    await assert.rejects(gone.createNewSession(7));
+    await assert.rejects(gone.getSession("x", undefined, true, undefined));
+    await gone.close();
+    await assert.rejects(gone.refreshSession("x"));
+    await assert.rejects(web.createNewSession({}, "user"));
+  } finally {
+    for (const stop of listeners) stop();
+  }
+  assert.deepEqual(heard, [
+    "createNewSession UNAVAILABLE server",
+    "getSession TRY_REFRESH_TOKEN server",
+    "getSession UNAVAILABLE server",
+    "refreshSession UNAVAILABLE server",
+    "createNewSession INVALID_ARGUMENT server",
+    "getSession UNAUTHORISED server",
+    "refreshSession CLOSED server",
+    "createNewSession INVALID_ARGUMENT server",
+  ]);
 });

@@ -204,7 +204,7 @@ test("the folder itself can be installed where it was built", async () => {
   assert.equal(await program(project, "example.cjs", example), printed);
 });
 
-test("each framework's own types fit", async () => {
+test("the types of Express and of Fastify fit", async () => {
   const project = path.join(temporaryFolder(), "project");
   mkdirSync(path.join(project, "node_modules"), { recursive: true });
   const from = (name) => path.join(folder, "node_modules", name);
@@ -232,11 +232,14 @@ test("each framework's own types fit", async () => {
         const made = await web.createNewSession(res, session.getUserId(), { role: "x" });
         await web.refreshSession(req, res);
         web.setRelevantHeadersForOptionsAPI(res);
-        await using own = new web.Sessions({ database: "memory:" });
+        const { getUserId, writeSessionData } = made;
+        const { written } = await writeSessionData({ user: getUserId() }, { expectedVersion: 1 });
+        await using own = new web.Sessions({ hosts: [{ hostname: "a/b", port: 1 }], connectTimeout: written ? 1 : 2 });
         await web.withSessions(own).getSession(req, res, false);
         res.json(await made.getSessionData());
       } catch (err) {
         if (web.Error.isErrorFromAuth(err) && err.errType === web.Error.UNAUTHORISED) res.status(440).end();
+        else if (web.Error.isErrorFromAuth(err) && err.outcomeUnknown) res.status(503).json([err.argument?.length, err.path?.length]);
         else next(err);
       }
     }`;

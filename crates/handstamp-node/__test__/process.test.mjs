@@ -1,28 +1,14 @@
 // The addon in its process: several engines, worker threads, a clean end, a bounded memory; one database for package and server.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import path from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import { once } from "node:events";
 
 import { open, serve, temporaryFolder } from "./support/backends.mjs";
 import { DATABASES } from "./support/databases.mjs";
 import { failsWith } from "./support/failures.mjs";
-
-const here = path.dirname(fileURLToPath(import.meta.url));
-const packageFile = path.join(here, "../session.js");
-/** Nothing else bounds how long a process that does not end would be waited for. */
-const TIMEOUT = 60_000;
-
-/** Runs a program in a process of its own; answers what it printed, if it ended by itself and well. */
-async function run(program, { cwd, flags = [] } = {}) {
-  const text = `const sessions = require(${JSON.stringify(packageFile)});\n${program}`;
-  const { stdout } = await promisify(execFile)(process.execPath, [...flags, "-e", text], { cwd, timeout: TIMEOUT });
-  return stdout;
-}
+import { packageFile, run } from "./support/processes.mjs";
 
 test("several engines in one process have nothing to do with each other", async () => {
   const folder = temporaryFolder();
@@ -64,7 +50,7 @@ for (const [name, { skip, make }] of Object.entries(DATABASES)) {
   });
 }
 
-test("a process ends by itself after close", async () => {
+test("a process ends by itself after close", async (t) => {
   const program = `
     sessions.init({ database: "sqlite:sessions.db" });
     (async () => {
@@ -73,15 +59,15 @@ test("a process ends by itself after close", async () => {
       await sessions.close();
       process.stdout.write("closed");
     })();`;
-  assert.equal(await run(program, { cwd: temporaryFolder() }), "closed");
+  assert.equal(await run(t, program, { cwd: temporaryFolder() }), "closed");
 });
 
-test("a process that forgets to close ends as well, and loses nothing that was answered", async () => {
+test("a process that forgets to close ends as well, and loses nothing that was answered", async (t) => {
   const cwd = temporaryFolder();
   const program = `
     sessions.init({ database: "sqlite:sessions.db" });
     sessions.createNewSession("forgets").then((made) => process.stdout.write(made.session.handle));`;
-  const handle = await run(program, { cwd });
+  const handle = await run(t, program, { cwd });
   const later = open({ database: `sqlite:${path.join(cwd, "sessions.db")}` });
   assert.deepEqual(await later.getAllSessionHandlesForUser("forgets"), [handle]);
 });
@@ -94,8 +80,10 @@ test("close waits for what is under way", async () => {
 
 test("await using closes", { skip: Symbol.asyncDispose === undefined }, async () => {
   const sdk = open({ database: "memory:" });
+  await sdk.createNewSession("user");
   await sdk[Symbol.asyncDispose]();
   assert.equal(sdk.isClosed, true);
+  await assert.rejects(sdk.createNewSession("user"), { code: "CLOSED" });
 });
 
 test("worker threads have engines of their own, and end", async () => {
@@ -137,15 +125,15 @@ test("a worker that is stopped in the middle takes nobody with it", async () => 
     const again = () => sessions.createNewSession("stopped").then(again);
     for (let n = 0; n < 8; n++) again();
     sessions.createNewSession("first").then(() => parentPort.postMessage("busy"));`;
-  for (let turn = 0; turn < 5; turn++) {
+  for (let turn = 0; turn < 20; turn++) {
     const worker = new Worker(program, { eval: true, workerData: database });
     await once(worker, "message");
     await worker.terminate();
   }
-  assert.equal((await main.getAllSessionHandlesForUser("first")).length, 5);
+  assert.equal((await main.getAllSessionHandlesForUser("first")).length, 20);
 });
 
-test("memory does not grow with the number of calls", async () => {
+test("memory does not grow with the number of calls", async (t) => {
   const program = `
     (async () => {
       const sdk = new sessions.Sessions({ database: "memory:", verifiedTokens: 16 });
@@ -172,7 +160,7 @@ test("memory does not grow with the number of calls", async () => {
       await sdk.close();
       process.stdout.write(String((after - before) / 1024 / 1024));
     })();`;
-  const grown = Number(await run(program, { flags: ["--expose-gc", "--max-semi-space-size=1"] }));
+  const grown = Number(await run(t, program, { flags: ["--expose-gc", "--max-semi-space-size=1"] }));
   // The heap grows in steps of some MiB until it has settled. If each call left 50 bytes behind, it would be 48 MiB.
   assert.ok(grown < 32, `${grown} MiB more after a million calls`);
 });

@@ -1,71 +1,13 @@
-// What is particular to a server elsewhere: several hosts, keys that change, a server that goes away.
+// What is particular to a server elsewhere: keys that change, a server that goes away, answers that are none.
 import assert from "node:assert/strict";
-import { createPublicKey, verify } from "node:crypto";
-import { createServer } from "node:http";
-import { once } from "node:events";
+import { createPublicKey, generateKeyPairSync, verify } from "node:crypto";
 import path from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 
+import { withSessions } from "../index.mjs";
 import { open, serve, temporaryFolder } from "./support/backends.mjs";
 import { failsWith } from "./support/failures.mjs";
-
-const hostOf = ({ hostname, port }) => ({ hostname, port });
-
-/** A port at which nobody listens: one that was free a moment ago. */
-async function nobody() {
-  const listener = createServer().listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const { port } = listener.address();
-  listener.close();
-  await once(listener, "close");
-  return { hostname: "127.0.0.1", port };
-}
-
-/** A server that answers everything as told, and counts. */
-async function pretend(answer) {
-  const seen = [];
-  const listener = createServer((req, res) => {
-    seen.push(`${req.method} ${req.url}`);
-    answer(req, res);
-  }).listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  after(() => {
-    listener.closeAllConnections();
-    listener.close();
-  });
-  return { hostname: "127.0.0.1", port: listener.address().port, seen };
-}
-
-test("where nobody listens, the next host is asked", async () => {
-  const server = await serve();
-  const sdk = open([await nobody(), hostOf(server), await nobody()]);
-  for (let turn = 0; turn < 4; turn++) {
-    const made = await sdk.createNewSession("fail-over");
-    await sdk.getSession(made.accessToken.token, made.antiCsrfToken);
-  }
-  assert.equal((await sdk.getAllSessionHandlesForUser("fail-over")).length, 4);
-});
-
-test("where nobody listens, the next host is asked, by each of many at once", async () => {
-  const sdk = open([await nobody(), hostOf(await serve())]);
-  await Promise.all(Array.from({ length: 8 }, () => sdk.createNewSession("together")));
-  assert.equal((await sdk.getAllSessionHandlesForUser("together")).length, 8);
-});
-
-test("where nobody listens anywhere, it is said so, and tried again", async () => {
-  const sdk = open([await nobody(), await nobody()]);
-  for (const call of [() => sdk.ready(), () => sdk.createNewSession("x"), () => sdk.getSession("x")]) {
-    assert.equal((await failsWith("GENERAL_ERROR", call())).code, "UNAVAILABLE");
-  }
-});
-
-test("a request that may have been carried out is not sent to the next host", async () => {
-  const lost = await pretend((req) => req.socket.destroy());
-  const server = await serve();
-  const sdk = open([hostOf(lost), hostOf(server)]);
-  assert.equal((await failsWith("GENERAL_ERROR", sdk.createNewSession("lost"))).code, "UNAVAILABLE");
-  assert.deepEqual(lost.seen, ["POST /session"]);
-});
+import { hostOf, nobody, pretend } from "./support/hosts.mjs";
 
 test("what the server refuses is a GENERAL_ERROR with its words", async () => {
   const server = await pretend((req, res) => res.writeHead(500).end("Internal Error\n"));
@@ -84,10 +26,105 @@ test("what is no answer of a server is a GENERAL_ERROR", async () => {
   }
 });
 
-test("a server that does not answer is given up", async () => {
-  const server = await pretend(() => {});
-  const sdk = open({ hosts: [hostOf(server)], timeout: 50 });
-  assert.equal((await failsWith("GENERAL_ERROR", sdk.createNewSession("x"))).code, "UNAVAILABLE");
+/** Answers of a server, which are right; and what each request of this package is. */
+const TIMES = { expiry: 2_000_000_000_000, createdTime: 1 };
+const COOKIE = { ...TIMES, token: "t", cookiePath: "/", cookieSecure: true, domain: "sessions.test" };
+const WHO = { handle: "h", userId: "u" };
+const SESSION = { ...WHO, userDataInJWT: { a: 1 } };
+const KEY = {
+  jwtSigningPublicKey: generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey.export({ format: "der", type: "spki" }).toString("base64"),
+  jwtSigningPublicKeyExpiryTime: 9_223_372_036_854_775_807,
+};
+const COOKIES = { cookieDomain: "sessions.test", cookieSecure: true, accessTokenPath: "/", refreshTokenPath: "/session/refresh" };
+const ISSUED = { session: SESSION, accessToken: COOKIE, refreshToken: COOKIE, idRefreshToken: { ...TIMES, token: "t" }, antiCsrfToken: "c" };
+const ANSWERS = {
+  "POST /handshake": { ...KEY, ...COOKIES, enableAntiCsrf: true, accessTokenBlacklistingEnabled: false },
+  "POST /session": { ...ISSUED, ...KEY },
+  "POST /session/verify": { ...KEY, session: SESSION, accessToken: COOKIE },
+  "POST /session/refresh": ISSUED,
+  "DELETE /session": { numberOfSessionsRevoked: 1 },
+  "GET /session/user": { sessionHandles: ["h"] },
+  "GET /session/data": { userDataInDatabase: { n: 1 } },
+};
+const CALLS = {
+  "POST /handshake": (sdk) => sdk.ready(),
+  "POST /session": (sdk) => sdk.createNewSession("u"),
+  "POST /session/verify": (sdk) => sdk.getSession("t"),
+  "POST /session/refresh": (sdk) => sdk.refreshSession("t"),
+  "DELETE /session": (sdk) => sdk.revokeSessionUsingSessionHandle("h"),
+  "GET /session/user": (sdk) => sdk.getAllSessionHandlesForUser("u"),
+  "GET /session/data": (sdk) => sdk.getSessionData("h"),
+};
+
+/** A server that answers each request as it should, but for what `different` says. */
+const answering = (different = {}) =>
+  pretend((req, res) => {
+    const asked = `${req.method} ${req.url.split("?")[0]}`;
+    const answer = asked in different ? different[asked] : { status: "OK", ...ANSWERS[asked] };
+    if (answer === "hang up") req.socket.destroy();
+    else res.end(JSON.stringify(answer));
+  });
+
+test("an answer that lacks something is none, whichever it is and whatever it lacks", async () => {
+  const right = open([hostOf(await answering())]);
+  for (const call of Object.values(CALLS)) await call(right);
+  const without = (object, name) => Object.fromEntries(Object.entries(object).filter(([key]) => key !== name));
+  const OPTIONAL = ["antiCsrfToken", "cookieDomain", "domain"];
+  for (const [asked, answer] of Object.entries(ANSWERS)) {
+    const wrong = [{}, { ...answer, status: "FINE" }];
+    for (const [name, value] of Object.entries(answer)) {
+      if (!OPTIONAL.includes(name) && !(asked.endsWith("verify") && name === "accessToken")) wrong.push(without(answer, name));
+      wrong.push({ ...answer, [name]: null });
+      if (typeof value !== "object" || name.startsWith("userData")) continue;
+      for (const part of Object.keys(value)) {
+        wrong.push({ ...answer, [name]: Array.isArray(value) ? [null] : { ...value, [part]: null } });
+        if (!OPTIONAL.includes(part) && !Array.isArray(value)) wrong.push({ ...answer, [name]: without(value, part) });
+      }
+    }
+    for (const answer of wrong) {
+      const sdk = open([hostOf(await answering({ [asked]: { status: "OK", ...answer } }))]);
+      const { code, outcomeUnknown } = await failsWith("GENERAL_ERROR", CALLS[asked](sdk));
+      assert.equal(code, "REFUSED", `${asked}: ${JSON.stringify(answer)}`);
+      assert.equal(outcomeUnknown, !asked.startsWith("GET") && !asked.endsWith("handshake"), asked);
+    }
+  }
+});
+
+test("only what is asked of a session can be answered by that there is none", async () => {
+  const message = "gone";
+  for (const [asked, call] of Object.entries(CALLS)) {
+    const sdk = open([hostOf(await answering({ [asked]: { status: "UNAUTHORISED", message } }))]);
+    const isOfSession = /data|verify|refresh/.test(asked);
+    const error = await failsWith(isOfSession ? "UNAUTHORISED" : "GENERAL_ERROR", call(sdk));
+    assert.equal(error.code, isOfSession ? "UNAUTHORISED" : "REFUSED");
+    if (isOfSession) assert.equal(error.message, message);
+  }
+});
+
+test("a theft is told even if the session cannot be ended, and why not is its cause", async () => {
+  const theft = { status: "TOKEN_THEFT_DETECTED", session: WHO };
+  for (const [ending, code] of [["hang up", "UNAVAILABLE"], [{ status: "OK" }, "REFUSED"]]) {
+    const server = await answering({ "POST /session/refresh": theft, "DELETE /session": ending });
+    const error = await failsWith("TOKEN_THEFT_DETECTED", open([hostOf(server)]).refreshSession("t"));
+    assert.deepEqual(error.err, { sessionHandle: "h", userId: "u" });
+    assert.equal(error.cause.code, code);
+    assert.deepEqual(server.seen, ["POST /session/refresh", "DELETE /session"]);
+  }
+  const server = await answering({ "POST /session/refresh": theft });
+  assert.equal((await failsWith("TOKEN_THEFT_DETECTED", open([hostOf(server)]).refreshSession("t"))).cause, undefined);
+  const nameless = await answering({ "POST /session/refresh": { ...theft, session: {} } });
+  assert.equal((await failsWith("GENERAL_ERROR", open([hostOf(nameless)]).refreshSession("t"))).code, "REFUSED");
+});
+
+test("what the server says of cookies has to fit into one, before a session is made", async () => {
+  for (const [setting, value] of [["cookieDomain", "a b"], ["accessTokenPath", "/a;b"], ["refreshTokenPath", "/é"]]) {
+    const server = await answering({ "POST /handshake": { status: "OK", ...ANSWERS["POST /handshake"], [setting]: value } });
+    const { createNewSession } = withSessions(open([hostOf(server)]));
+    const { code, message } = await failsWith("GENERAL_ERROR", createNewSession({ getHeader() {}, setHeader() {} }, "u"));
+    assert.equal(code, "REFUSED");
+    assert.match(message, new RegExp(`${setting} cannot be in a cookie$`));
+    assert.deepEqual(server.seen, ["POST /handshake"]);
+  }
 });
 
 test("an API key goes along", async () => {

@@ -1,7 +1,6 @@
 // What a browser gets to see, with each framework and on each backend.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { once } from "node:events";
 import { createRequire } from "node:module";
 import { after, test } from "node:test";
 
@@ -11,6 +10,7 @@ import * as fastifyApi from "../fastify.mjs";
 import * as koaApi from "../koa.mjs";
 import { OURS, open, requireOfServerTests } from "./support/backends.mjs";
 import { refuses } from "./support/failures.mjs";
+import { listen } from "./support/listen.mjs";
 
 const require = createRequire(import.meta.url);
 const { Error: SessionError } = expressApi;
@@ -61,16 +61,6 @@ const bound = (functions, request, response) => ({
   refreshSession: () => functions.refreshSession(request, response),
   setRelevantHeadersForOptionsAPI: () => functions.setRelevantHeadersForOptionsAPI(response),
 });
-
-async function listen(listener) {
-  const server = listener.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${server.address().port}`;
-}
 
 /** An application that serves the routes with sessions `sdk`; answers its address. */
 const FRAMEWORKS = {
@@ -291,6 +281,22 @@ test("a second session in one response takes the place of the first", async () =
   assert.deepEqual(names.sort(), ["other", ...COOKIES]);
   assert.equal(response.headers.get("id-refresh-token").split(",").length, 1);
   assert.equal(response.headers.get("anti-csrf").split(",").length, 1);
+});
+
+test("the longest times there may be are times that a browser can read in a cookie", async () => {
+  const longest = 3_153_600_000_000;
+  const sdk = open({
+    database: "memory:",
+    accessTokenValidity: 86_400_000_000,
+    refreshTokenValidity: longest,
+    absoluteLifetime: longest,
+    signingKeyInterval: longest,
+  });
+  const browser = new Browser(await FRAMEWORKS.connect(sdk));
+  const { cookies } = await browser.send("POST", "/login?user=long");
+  assert.deepEqual(Object.keys(cookies).sort(), COOKIES);
+  for (const { expires } of Object.values(cookies)) assert.match(expires, /^\w{3}, \d\d \w{3} \d{4} /);
+  assert.equal((await browser.send("POST", "/session/refresh")).status, 200);
 });
 
 test("what is no request or response is refused, and what is no flag", async () => {

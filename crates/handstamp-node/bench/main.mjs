@@ -148,10 +148,10 @@ machine; the ratios hold.
 |---|---|---|
 ${Object.entries(verified).map(([name, value]) => `| ${name} | ${micros(value)} | ${(fastest / value).toFixed(1)} |`).join("\n")}
 
-A token that was verified is remembered until it runs out (up to 8192 of them by default), so that the first sight of a token is
-one call in very many. That changes nothing about revocation: an access token is good until it ends wherever it is verified by its
-signature, as it is in all of the above. \`accessTokenBlacklisting\` asks the database each time, and remembers nothing. jose
-checks a signature and times, and no anti-CSRF token.
+A token that is good by its signature is remembered until it runs out (up to 8192 of them by default), so that the first sight of
+a token is one call in very many, as long as no more tokens are in use than are remembered (`verifiedTokens`, 8192). That changes nothing about revocation: an access token is good until it ends wherever it is
+verified by its signature alone, as it is in all of the above. What the database was asked for is not remembered;
+\`accessTokenBlacklisting\` asks it each time. jose checks a signature and times, and no anti-CSRF token.
 
 ## Session data
 

@@ -1,11 +1,16 @@
 "use strict";
-// Access tokens that were verified a moment ago. A signature that was good stays good, so nothing but time can make the answer
-// wrong: what an access token says holds until it runs out, here as everywhere. It is not asked where every verification is to
-// look into the database.
+// Access tokens whose signature alone was asked a moment ago. A signature that was good stays good, so nothing but time can make
+// the answer wrong. Answers for which a database or a server was asked are not kept: they would be others once the session has
+// ended.
+
+/** One text for both, and no other two have it. What is not compared is `undefined`. */
+const keyOf = (token, antiCsrf) => (antiCsrf === undefined ? `-${token}` : `${token.length}:${token}${antiCsrf}`);
 
 class VerifiedTokens {
   #limit;
   #entries = new Map();
+  /** The keys, so that one can be picked by chance. */
+  #keys = [];
 
   constructor(limit) {
     this.#limit = limit;
@@ -13,23 +18,28 @@ class VerifiedTokens {
 
   /** The session of a token that was verified with the same anti-CSRF token, if it was to be checked. */
   get(token, antiCsrf) {
-    const key = antiCsrf === undefined ? token : `${token}\n${antiCsrf}`;
+    const key = keyOf(token, antiCsrf);
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    if (entry.expiry >= Date.now()) return entry.session;
-    this.#entries.delete(key);
-    return undefined;
+    // What is over makes room when another needs it.
+    return entry.expiry >= Date.now() ? entry.session : undefined;
   }
 
   put(token, antiCsrf, session, expiry) {
     if (this.#limit === 0) return;
-    // The oldest goes first: tokens live about equally long, so it is the next to run out.
-    if (this.#entries.size >= this.#limit) this.#entries.delete(this.#entries.keys().next().value);
-    this.#entries.set(antiCsrf === undefined ? token : `${token}\n${antiCsrf}`, { session, expiry });
+    const key = keyOf(token, antiCsrf);
+    if (!this.#entries.has(key)) {
+      // One by chance goes: were it the oldest, tokens in turn, one more than there is room for, would never be found again.
+      const slot = this.#keys.length < this.#limit ? this.#keys.length : Math.floor(Math.random() * this.#limit);
+      if (slot < this.#keys.length) this.#entries.delete(this.#keys[slot]);
+      this.#keys[slot] = key;
+    }
+    this.#entries.set(key, { session, expiry });
   }
 
   clear() {
     this.#entries.clear();
+    this.#keys = [];
   }
 
   get size() {

@@ -23,6 +23,19 @@ function readRequest({ headers, cookies }) {
   };
 }
 
+/** Which of these settings of cookies no cookie can have, if there is one. */
+function unfitForCookies({ cookieDomain, accessTokenPath, refreshTokenPath }) {
+  const trials = { cookieDomain: { domain: cookieDomain }, accessTokenPath: { path: accessTokenPath }, refreshTokenPath: { path: refreshTokenPath } };
+  return Object.keys(trials).find((name) => {
+    try {
+      cookie.serialize(ACCESS_TOKEN, "", trials[name]);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+}
+
 /** Adds to a header that is a list, what is not in it yet. */
 function addTo(response, name, value) {
   const present = response.get(name);
@@ -79,4 +92,4 @@ function allowHeaders(response) {
   response.set("Access-Control-Allow-Credentials", "true");
 }
 
-module.exports = { readRequest, setTokens, setAccessToken, clear, allowHeaders };
+module.exports = { readRequest, unfitForCookies, setTokens, setAccessToken, clear, allowHeaders };

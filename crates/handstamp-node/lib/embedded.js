@@ -50,12 +50,9 @@ class Embedded {
     this.#settings = settings;
     const Engine = loadEngine();
     const given = engineSettings.filter((name) => name in settings).map((name) => [name, settings[name]]);
-    try {
-      this.#engine = new Engine({ ...Object.fromEntries(given), revokeOnTheft: settings.onTheft === "revoke" }, upkeepFailed);
-    } catch (error) {
-      const [name, ...why] = error.message.split(" ");
-      throw invalid(name, why.join(" "));
-    }
+    const made = Engine.make({ ...Object.fromEntries(given), revokeOnTheft: settings.onTheft === "revoke" }, upkeepFailed);
+    if (made.status === "UNFIT") throw invalid(made.setting, `must be ${made.allowed}`);
+    this.#engine = made.engine;
   }
 
   get cachesVerified() {
@@ -83,10 +80,15 @@ class Embedded {
     return this.#issued(sound(await this.#engine.create(userId, jwtPayload, sessionData)).tokens);
   }
 
-  /** At once where that is possible; otherwise a promise. */
+  /** At once where the signature alone decides; otherwise a promise. */
   verify(token, check, antiCsrf) {
     const answer = this.#engine.verifyAtOnce(token, check, antiCsrf);
-    return answer === null ? this.#engine.verify(token, check, antiCsrf).then((later) => this.#verified(later)) : this.#verified(answer);
+    return answer === null ? this.#ask(token, check, antiCsrf) : this.#verified(answer);
+  }
+
+  /** What the database said may be otherwise by the next time. */
+  async #ask(token, check, antiCsrf) {
+    return { ...this.#verified(await this.#engine.verify(token, check, antiCsrf)), expiry: 0 };
   }
 
   async refresh(token) {

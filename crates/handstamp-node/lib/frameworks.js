@@ -1,5 +1,5 @@
 "use strict";
-// How requests and responses of each framework are read and written.
+// How requests and responses of each framework are read and written. A response that was begun takes no headers any more.
 
 function writable({ getHeader, setHeader }) {
   if (typeof getHeader !== "function" || typeof setHeader !== "function") throw new TypeError("not a response");
@@ -10,7 +10,11 @@ const node = {
   readOf: ({ headers, cookies }) => ({ headers, cookies }),
   viewOf(res) {
     writable(res);
-    return { get: (name) => res.getHeader(name), set: (name, value) => res.setHeader(name, value) };
+    return {
+      isBegun: () => res.headersSent === true,
+      get: (name) => res.getHeader(name),
+      set: (name, value) => res.setHeader(name, value),
+    };
   },
 };
 
@@ -20,6 +24,7 @@ const fastify = {
     const { getHeader, header, removeHeader } = reply;
     if (![getHeader, header, removeHeader].every((method) => typeof method === "function")) throw new TypeError("not a reply");
     return {
+      isBegun: () => reply.sent === true || reply.raw?.headersSent === true,
       get: (name) => reply.getHeader(name),
       // To set a cookie is to add one here.
       set: (name, value) => reply.removeHeader(name).header(name, value),

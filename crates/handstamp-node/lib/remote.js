@@ -2,8 +2,10 @@
 // A server elsewhere, asked in core protocol 1.0.
 const { createPublicKey, timingSafeEqual } = require("node:crypto");
 const answers = require("./answers.js");
+const { unfitForCookies } = require("./cookies.js");
 const { general, invalid, tokenTheftDetected, tryRefreshToken, unauthorised } = require("./errors.js");
 const { Hosts } = require("./hosts.js");
+const shapes = require("./shapes.js");
 const { open } = require("./token-v1.js");
 
 /** As much as the server reads of an access token's request, and more than any takes. */
@@ -19,20 +21,9 @@ const json = (value) => JSON.stringify(value, (_, member) => (typeof member === 
 
 const viewOf = ({ handle, userId, userDataInJWT }) => answers.session(handle, userId, userDataInJWT);
 
-const notSpoken = (cause) => general("REFUSED", "the server's answer is not one of core protocol 1.0", cause);
+const NOT_SPOKEN = "the server's answer is not one of core protocol 1.0";
 
-/** The answer, if it is that all went well. */
-function ok(answer) {
-  if (answer.status === "UNAUTHORISED") throw unauthorised(answer.message);
-  if (answer.status !== "OK") throw notSpoken();
-  return answer;
-}
-
-function issued(answer) {
-  const { session, accessToken, refreshToken, idRefreshToken } = answer;
-  if ([session, accessToken, refreshToken, idRefreshToken].some((part) => typeof part !== "object")) throw notSpoken();
-  return { ...answer, session: viewOf(session) };
-}
+const issued = (answer) => ({ ...answer, session: viewOf(answer.session) });
 
 class Remote {
   kind = "server";
@@ -60,11 +51,14 @@ class Remote {
     await this.#shake();
   }
 
-  /** Connections that nobody uses keep no process alive. */
-  async close() {}
+  async close() {
+    this.#hosts.close();
+  }
 
   async cookies() {
     const { cookieDomain, cookieSecure, accessTokenPath, refreshTokenPath } = await this.#shake();
+    const unfit = unfitForCookies({ cookieDomain, accessTokenPath, refreshTokenPath });
+    if (unfit !== undefined) throw general("REFUSED", `the server's ${unfit} cannot be in a cookie`);
     return { domain: cookieDomain, secure: cookieSecure, accessTokenPath, refreshTokenPath };
   }
 
@@ -73,7 +67,7 @@ class Remote {
     const body = `{"userId":${JSON.stringify(userId)},"userDataInJWT":${jwtPayload},"userDataInDatabase":${sessionData}}`;
     const large = jwtPayload.length > sessionData.length ? "jwtPayload" : "sessionData";
     const names = { userDataInJWT: "jwtPayload", userDataInDatabase: "sessionData", large };
-    const answer = ok(await this.#ask("POST", "/session", body, names));
+    const answer = await this.#ask("POST", "/session", body, shapes.created, names);
     this.#learn(answer);
     return issued(answer);
   }
@@ -85,20 +79,19 @@ class Remote {
     const body = json({ accessToken: token, antiCsrfToken: antiCsrf, doAntiCsrfCheck: check });
     // The server would not even read it.
     if (body.length > LONGEST) throw tryRefreshToken("not an access token");
-    const answer = await this.#ask("POST", "/session/verify", body);
-    if (answer.status === "TRY_REFRESH_TOKEN") throw tryRefreshToken(answer.message);
-    this.#learn(ok(answer));
+    const answer = await this.#ask("POST", "/session/verify", body, shapes.verified);
+    this.#learn(answer);
     // How long this token is good is not said; it is asked again.
     return { session: viewOf(answer.session), expiry: 0, accessToken: answer.accessToken };
   }
 
   async refresh(token) {
-    const answer = await this.#ask("POST", "/session/refresh", json({ refreshToken: token }));
-    if (answer.status !== "TOKEN_THEFT_DETECTED") return issued(ok(answer));
-    const { handle, userId } = answer.session ?? {};
-    // The server leaves that to its clients.
-    if (this.#onTheft === "revoke") await this.revoke(handle);
-    throw tokenTheftDetected(handle, userId);
+    const answer = await this.#ask("POST", "/session/refresh", json({ refreshToken: token }), shapes.refreshed);
+    if (answer.status === "OK") return issued(answer);
+    const { handle, userId } = answer.session;
+    // The server leaves that to its clients. A theft is one even if the session could not be ended.
+    const failure = this.#onTheft === "revoke" ? await this.revoke(handle).then(() => undefined, (error) => error) : undefined;
+    throw tokenTheftDetected(handle, userId, failure);
   }
 
   async revoke(handle) {
@@ -110,18 +103,19 @@ class Remote {
   }
 
   async handlesOfUser(userId) {
-    return ok(await this.#ask("GET", `/session/user?${new URLSearchParams({ userId })}`)).sessionHandles;
+    const query = new URLSearchParams({ userId });
+    return (await this.#ask("GET", `/session/user?${query}`, undefined, shapes.handles)).sessionHandles;
   }
 
   async data(handle) {
-    const answer = ok(await this.#ask("GET", `/session/data?${new URLSearchParams({ sessionHandle: handle })}`));
-    return { data: answer.userDataInDatabase };
+    const query = new URLSearchParams({ sessionHandle: handle });
+    return { data: (await this.#ask("GET", `/session/data?${query}`, undefined, shapes.data)).userDataInDatabase };
   }
 
   async writeData(handle, data) {
     const body = `{"sessionHandle":${json(handle)},"userDataInDatabase":${data}}`;
     const names = { userDataInDatabase: "newSessionData", large: "newSessionData" };
-    ok(await this.#ask("PUT", "/session/data", body, names));
+    await this.#ask("PUT", "/session/data", body, shapes.written, names);
     return { written: true };
   }
 
@@ -140,14 +134,22 @@ class Remote {
   }
 
   async #delete(what) {
-    return ok(await this.#ask("DELETE", "/session", json(what))).numberOfSessionsRevoked;
+    return (await this.#ask("DELETE", "/session", json(what), shapes.revoked)).numberOfSessionsRevoked;
   }
 
-  /** Asks the server; what it says of a field is said of the argument that `names` has for it. */
-  async #ask(method, path, body, names = {}) {
+  /**
+   * Asks the server; its answer has to have one of these shapes. What it says of a field is said of the argument that `names` has for
+   * it.
+   */
+  async #ask(method, path, body, expected, names = {}) {
     try {
       const answer = await this.#hosts.send(method, path, body);
-      if (typeof answer?.status !== "string") throw notSpoken();
+      const status = answer?.status;
+      if (!(Object.hasOwn(expected, status) && expected[status](answer))) {
+        throw general("REFUSED", NOT_SPOKEN, undefined, { outcomeUnknown: method !== "GET" });
+      }
+      if (status === "UNAUTHORISED") throw unauthorised(answer.message);
+      if (status === "TRY_REFRESH_TOKEN") throw tryRefreshToken(answer.message);
       return answer;
     } catch (error) {
       const { status, field, why } = error;
@@ -159,7 +161,7 @@ class Remote {
 
   /** What the server says once: how cookies are to be, and the key that signs. A failed attempt is made anew by the next. */
   #shake() {
-    this.#handshake ??= this.#ask("POST", "/handshake", "{}").then(
+    this.#handshake ??= this.#ask("POST", "/handshake", "{}", shapes.handshake).then(
       (answer) => {
         this.#learn(answer);
         this.#key = { ...this.#key, antiCsrf: answer.enableAntiCsrf, blacklisting: answer.accessTokenBlacklistingEnabled };
@@ -167,7 +169,8 @@ class Remote {
       },
       (error) => {
         this.#handshake = undefined;
-        throw error;
+        // There was nothing to write.
+        throw Object.assign(error, { outcomeUnknown: false });
       },
     );
     return this.#handshake;
@@ -183,7 +186,7 @@ class Remote {
     try {
       publicKey = createPublicKey({ key: Buffer.from(text, "base64"), format: "der", type: "spki" });
     } catch (error) {
-      throw notSpoken(error);
+      throw general("REFUSED", NOT_SPOKEN, error);
     }
     this.#key = { ...this.#key, text, publicKey, expiry };
   }

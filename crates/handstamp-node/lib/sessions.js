@@ -4,10 +4,11 @@ const answers = require("./answers.js");
 const { VerifiedTokens } = require("./cache.js");
 const { Embedded } = require("./embedded.js");
 const { general, invalid, unauthorised } = require("./errors.js");
+const { jsonObject } = require("./json.js");
 const { Remote } = require("./remote.js");
 const { read } = require("./settings.js");
 const { trace } = require("./trace.js");
-const { flag, jsonObject, optionalText, options, text, unicode, kindOf } = require("./values.js");
+const { flag, optionalText, options, text, unicode, kindOf } = require("./values.js");
 
 /** Sessions of one application. */
 class Sessions {
@@ -43,16 +44,22 @@ class Sessions {
     await this.#backend.close();
   }
 
+  /** Which backend it is, for listeners. */
+  get kind() {
+    return this.#backend.kind;
+  }
+
   get isClosed() {
     return this.#closing !== undefined;
   }
 
   async createNewSession(userId, jwtPayload = {}, sessionData = {}) {
-    this.#open();
-    unicode("userId", userId);
-    const payload = jsonObject("jwtPayload", jwtPayload);
-    const data = jsonObject("sessionData", sessionData);
-    return this.#traced("createNewSession", async () => answers.issued(await this.#backend.create(userId, payload, data)));
+    return this.#traced("createNewSession", async () => {
+      unicode("userId", userId);
+      const payload = jsonObject("jwtPayload", jwtPayload);
+      const data = jsonObject("sessionData", sessionData);
+      return answers.issued(await this.#backend.create(userId, payload, data));
+    });
   }
 
   /**
@@ -60,72 +67,81 @@ class Sessions {
    * an id refresh token as well.
    */
   async getSession(accessToken, antiCsrfToken, doAntiCsrfCheck, idRefreshToken) {
-    this.#open();
-    text("accessToken", accessToken);
-    optionalText("antiCsrfToken", antiCsrfToken);
-    const check = arguments.length < 3 ? antiCsrfToken !== undefined : flag("doAntiCsrfCheck", doAntiCsrfCheck);
-    if (arguments.length > 3 && optionalText("idRefreshToken", idRefreshToken) === undefined) {
-      throw unauthorised("idRefreshToken missing");
-    }
-    return this.#traced("getSession", () => this.#check(accessToken, check, antiCsrfToken));
+    const given = arguments.length;
+    return this.#traced("getSession", () => {
+      text("accessToken", accessToken);
+      optionalText("antiCsrfToken", antiCsrfToken);
+      const check = given < 3 ? antiCsrfToken !== undefined : flag("doAntiCsrfCheck", doAntiCsrfCheck);
+      if (given > 3 && optionalText("idRefreshToken", idRefreshToken) === undefined) {
+        throw unauthorised("idRefreshToken missing");
+      }
+      return this.#check(accessToken, check, antiCsrfToken);
+    });
   }
 
   async refreshSession(refreshToken) {
-    this.#open();
-    text("refreshToken", refreshToken);
-    return this.#traced("refreshSession", async () => answers.issued(await this.#backend.refresh(refreshToken)));
+    return this.#traced("refreshSession", async () => {
+      text("refreshToken", refreshToken);
+      return answers.issued(await this.#backend.refresh(refreshToken));
+    });
   }
 
   async revokeAllSessionsForUser(userId) {
-    this.#open();
-    unicode("userId", userId);
-    return this.#traced("revokeAllSessionsForUser", () => this.#backend.revokeUser(userId));
+    return this.#traced("revokeAllSessionsForUser", () => {
+      unicode("userId", userId);
+      return this.#backend.revokeUser(userId);
+    });
   }
 
   async getAllSessionHandlesForUser(userId) {
-    this.#open();
-    unicode("userId", userId);
-    return this.#traced("getAllSessionHandlesForUser", () => this.#backend.handlesOfUser(userId));
+    return this.#traced("getAllSessionHandlesForUser", () => {
+      unicode("userId", userId);
+      return this.#backend.handlesOfUser(userId);
+    });
   }
 
   async revokeSessionUsingSessionHandle(sessionHandle) {
-    this.#open();
-    text("sessionHandle", sessionHandle);
-    return this.#traced("revokeSessionUsingSessionHandle", () => this.#backend.revoke(sessionHandle));
+    return this.#traced("revokeSessionUsingSessionHandle", () => {
+      text("sessionHandle", sessionHandle);
+      return this.#backend.revoke(sessionHandle);
+    });
   }
 
   async getSessionData(sessionHandle) {
-    this.#open();
-    text("sessionHandle", sessionHandle);
-    return this.#traced("getSessionData", async () => (await this.#backend.data(sessionHandle)).data);
+    return this.#traced("getSessionData", async () => {
+      text("sessionHandle", sessionHandle);
+      return (await this.#backend.data(sessionHandle)).data;
+    });
   }
 
   async updateSessionData(sessionHandle, newSessionData) {
-    this.#open();
-    text("sessionHandle", sessionHandle);
-    const data = jsonObject("newSessionData", newSessionData);
-    await this.#traced("updateSessionData", () => this.#backend.writeData(sessionHandle, data));
+    await this.#traced("updateSessionData", () => {
+      text("sessionHandle", sessionHandle);
+      return this.#backend.writeData(sessionHandle, jsonObject("newSessionData", newSessionData));
+    });
   }
 
   /** The session's data with their version. */
   async readSessionData(sessionHandle) {
-    this.#open();
-    this.#versioned("readSessionData");
-    text("sessionHandle", sessionHandle);
-    return this.#traced("readSessionData", () => this.#backend.data(sessionHandle));
+    return this.#traced("readSessionData", () => {
+      this.#versioned("readSessionData");
+      text("sessionHandle", sessionHandle);
+      return this.#backend.data(sessionHandle);
+    });
   }
 
   /** Overwrites the session's data if nobody else has since the version `expectedVersion` was read. */
   async writeSessionData(sessionHandle, newSessionData, given) {
-    this.#open();
-    this.#versioned("writeSessionData");
-    text("sessionHandle", sessionHandle);
-    const data = jsonObject("newSessionData", newSessionData);
-    const { expectedVersion } = options("options", given);
-    if (expectedVersion !== undefined && !(Number.isSafeInteger(expectedVersion) && expectedVersion > 0)) {
-      throw invalid("expectedVersion", `must be a version that was read, and is ${kindOf(expectedVersion)}`);
-    }
-    return this.#traced("writeSessionData", () => this.#backend.writeData(sessionHandle, data, expectedVersion));
+    return this.#traced("writeSessionData", () => {
+      this.#versioned("writeSessionData");
+      text("sessionHandle", sessionHandle);
+      const data = jsonObject("newSessionData", newSessionData);
+      const { expectedVersion } = options("options", given);
+      if (expectedVersion !== undefined && !(Number.isSafeInteger(expectedVersion) && expectedVersion > 0)) {
+        throw invalid("expectedVersion", `must be a version that was read, and is ${kindOf(expectedVersion)}`);
+      }
+      return this.#backend.writeData(sessionHandle, data, expectedVersion);
+    });
   }
 
   /** How cookies are to be, for those who set them. */
@@ -143,6 +159,7 @@ class Sessions {
     if (known !== undefined) return { session: known };
     const keep = ({ session, expiry, accessToken: replacement }) => {
       if (replacement !== undefined && replacement !== null) return { session, accessToken: answers.cookieToken(replacement) };
+      // 0 where more than the signature was asked.
       if (this.#backend.cachesVerified && expiry > 0) this.#verified.put(accessToken, compared, session, expiry);
       return { session };
     };
@@ -151,7 +168,10 @@ class Sessions {
   }
 
   #traced(operation, action) {
-    const result = trace(operation, this.#backend.kind, action);
+    const result = trace(operation, this.#backend.kind, () => {
+      this.#open();
+      return action();
+    });
     if (result instanceof Promise) {
       const done = () => this.#pending.delete(result);
       this.#pending.add(result);

@@ -12,6 +12,9 @@ function channelOf(operation) {
   return channel;
 }
 
+/** The failures that listeners know of. */
+const heard = new WeakSet();
+
 const EVENTS = ["start", "end", "asyncStart", "asyncEnd", "error"];
 
 function trace(operation, backend, action) {
@@ -20,9 +23,24 @@ function trace(operation, backend, action) {
   let result;
   // The channel hands the result to its listeners, so it is not given one.
   const quiet = async () => {
-    result = await action();
+    try {
+      result = await action();
+    } catch (error) {
+      if (typeof error === "object" && error !== null) heard.add(error);
+      throw error;
+    }
   };
   return channel.tracePromise(quiet, { operation, backend }).then(() => result);
+}
+
+/** Does something around a function that is heard of; what fails outside of that is heard of, too, and nothing twice. */
+async function traceAround(operation, backend, action) {
+  try {
+    return await action();
+  } catch (error) {
+    if (!heard.has(error)) traceFailure(operation, backend(), error);
+    throw error;
+  }
 }
 
 /** What failed although nobody asked for it: there is nobody else to tell. */
@@ -30,4 +48,4 @@ function traceFailure(operation, backend, error) {
   channelOf(operation).error.publish({ operation, backend, error });
 }
 
-module.exports = { trace, traceFailure };
+module.exports = { trace, traceAround, traceFailure };

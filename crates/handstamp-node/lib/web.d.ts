@@ -1,18 +1,18 @@
 import type { DataWritten, VersionedData } from "../session.js";
 
-/** The session of a request, or one just made. */
+/** The session of a request, or one just made. Its functions know what they belong to, and can be handed on alone. */
 export declare class Session {
   private constructor();
-  getUserId(): string;
+  readonly getUserId: () => string;
   /** Frozen, at any depth. */
-  getJWTPayload(): any;
-  getHandle(): string;
-  getSessionData(): Promise<any>;
-  updateSessionData(newSessionData: object): Promise<void>;
-  readSessionData(): Promise<VersionedData>;
-  writeSessionData(newSessionData: object, options?: { expectedVersion?: number }): Promise<DataWritten>;
+  readonly getJWTPayload: () => any;
+  readonly getHandle: () => string;
+  readonly getSessionData: () => Promise<any>;
+  readonly updateSessionData: (newSessionData: object) => Promise<void>;
+  readonly readSessionData: () => Promise<VersionedData>;
+  readonly writeSessionData: (newSessionData: object, options?: { expectedVersion?: number }) => Promise<DataWritten>;
   /** Ends the session, and takes the cookies back. */
-  revokeSession(): Promise<void>;
+  readonly revokeSession: () => Promise<void>;
 }
 
 /** As much of a request as is read. */

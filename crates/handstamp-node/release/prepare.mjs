@@ -29,6 +29,7 @@ function lacking() {
   return platforms.flatMap((platform) => {
     const own = read(`npm/${platform}/package.json`);
     return [
+      own.publishConfig?.access === "public" || `${own.name} would not be for everybody: publishConfig.access is not public`,
       own.version === version || `${own.name} is not of version ${version}: run \`npx napi version\``,
       optionalDependencies[own.name] === version || `package.json does not name ${own.name} ${version} in optionalDependencies`,
       existsSync(path.join(folder, "npm", platform, own.main)) || `npm/${platform} has no binary`,

@@ -2,6 +2,8 @@
 
 use napi_derive::napi;
 
+use crate::engine::Engine;
+
 mod conversions;
 
 /// A session as its client may see it.
@@ -70,6 +72,27 @@ pub enum FailureCode {
     Unavailable,
     /// Somebody has to mend something first.
     Failed,
+}
+
+/// What came of settings.
+#[napi(
+    discriminant = "status",
+    discriminant_case = "UPPER_SNAKE",
+    object_from_js = false
+)]
+pub enum Made {
+    /// They can be.
+    Ok {
+        /// It goes by them.
+        engine: Engine,
+    },
+    /// One of them cannot be.
+    Unfit {
+        /// Which.
+        setting: String,
+        /// What it may be: it must be that.
+        allowed: String,
+    },
 }
 
 /// What became of something that either works or does not.

@@ -5,110 +5,94 @@
 )]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use handstamp::engine::{self, AntiCsrf, Create, KeyChoice, OnReuse, Verify};
-use handstamp::rotation::Policy;
-use handstamp::storage::Storage;
-use handstamp::storage::memory::MemoryStorage;
-use handstamp::storage::mysql::{MySqlOptions, MySqlStorage};
-use handstamp::storage::postgres::{PostgresOptions, PostgresStorage};
-use handstamp::storage::sqlite::SqliteStorage;
+use handstamp::engine::{self, Create, KeyChoice, OnReuse};
 use handstamp::token::access::{self, TokenFormat};
-use handstamp::{AppId, JsonObject, Parts, SessionHandle, UserId};
+use handstamp::{AppId, JsonObject, SessionHandle, UserId};
+use napi::Env;
+use napi::bindgen_prelude::{AsyncBlock, AsyncBlockBuilder, ToNapiValue};
 use napi_derive::napi;
-use tokio::sync::OnceCell;
 
-use crate::answers::{Check, Creation, Data, Done, Failed, Handles, Refresh, Write};
-use crate::settings::{Database, EngineSettings, Settings};
-use crate::upkeep::{Listener, Upkeep};
+use crate::answers::{Check, Creation, Data, Done, Failed, Handles, Made, Refresh, Write};
+use crate::running::Shared;
+use crate::settings::EngineSettings;
+use crate::upkeep::Listener;
 
 /// Makes, checks, renews and ends sessions. Any number of them, in any number of processes and threads, work on one database.
+/// One that is forgotten lets go of its database when it is collected.
 #[napi]
 pub struct Engine {
-    settings: Settings,
-    upkeep_failed: Arc<Listener>,
-    running: OnceCell<Running>,
-    closed: AtomicBool,
-}
-
-/// An engine whose database is open.
-struct Running {
-    engine: handstamp::Engine,
-    upkeep: Upkeep,
+    shared: Arc<Shared>,
 }
 
 #[napi]
 impl Engine {
     /// An engine that is to be as `settings` say. The database is opened by `open`, or by the first request. `upkeepFailed` is
     /// told of what fails while nobody asks; it keeps no process alive.
-    ///
-    /// @throws when a setting cannot be; the text says which and what it may be
-    #[napi(constructor)]
-    pub fn new(
+    #[napi]
+    pub fn make(
         settings: EngineSettings,
         #[napi(ts_arg_type = "(told: UpkeepFailure) => void")] upkeep_failed: Listener,
-    ) -> napi::Result<Self> {
-        let unfit = |why: crate::settings::Unfit| {
-            napi::Error::new(napi::Status::InvalidArg, why.to_string())
-        };
-        Ok(Self {
-            settings: settings.try_into().map_err(unfit)?,
-            upkeep_failed: Arc::new(upkeep_failed),
-            running: OnceCell::new(),
-            closed: AtomicBool::new(false),
-        })
+    ) -> Made {
+        match settings.try_into() {
+            Ok(settings) => Made::Ok {
+                engine: Self {
+                    shared: Arc::new(Shared::new(settings, upkeep_failed)),
+                },
+            },
+            Err(unfit) => unfit.into(),
+        }
     }
 
     /// Opens the database, and makes the keys if there are none.
     #[napi]
-    pub async fn open(&self) -> Done {
-        match self.engine().await {
-            Ok(_) => Done::Ok,
-            Err(failure) => failure.into(),
-        }
+    pub fn open(&self, env: Env) -> napi::Result<AsyncBlock<Done>> {
+        let shared = Arc::clone(&self.shared);
+        answered(env, async move {
+            shared.engine().await?;
+            Ok(Done::Ok)
+        })
     }
 
     /// Finishes the writes under way and lets the database go. Requests fail from then on.
-    #[napi]
-    pub async fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        // Whoever is just opening it finishes first; if nobody is, nobody will.
-        let running = self.running.get_or_try_init(async || Err(())).await;
-        if let Ok(running) = running {
-            running.upkeep.stop();
-            running.engine.close().await;
-        }
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn close(&self, env: Env) -> napi::Result<AsyncBlock<()>> {
+        let shared = Arc::clone(&self.shared);
+        AsyncBlockBuilder::new(async move {
+            shared.close().await;
+            Ok(())
+        })
+        .build(&env)
     }
 
     /// Makes a session. Payload and data are JSON text.
     #[napi]
-    pub async fn create(
+    pub fn create(
         &self,
+        env: Env,
         user_id: String,
         jwt_payload: String,
         session_data: String,
-    ) -> Creation {
-        let created = async {
+    ) -> napi::Result<AsyncBlock<Creation>> {
+        let shared = Arc::clone(&self.shared);
+        answered(env, async move {
             let ask = Create {
                 jwt_payload: object("JWT payload", &jwt_payload)?,
                 session_data: object("session data", &session_data)?,
-                anti_csrf: self.settings.anti_csrf,
+                anti_csrf: shared.settings.anti_csrf,
                 format: TokenFormat::V1,
                 cookie: Some(access::COOKIE.into()),
                 ..Create::new(UserId::parse(&user_id)?)
             };
-            Ok::<_, Failed>(self.engine().await?.create(ask).await?)
-        };
-        match created.await {
-            Ok(issued) => Creation::Ok {
+            let issued = shared.engine().await?.create(ask).await?;
+            Ok(Creation::Ok {
                 tokens: issued.into(),
-            },
-            Err(failure) => failure.into(),
-        }
+            })
+        })
     }
 
-    /// Checks an access token by its signature; `null` where the database has to be asked first, which `verify` does.
+    /// Checks an access token by its signature alone; `null` where the database has to be asked first, which `verify` does. What
+    /// this answers holds until the token runs out, whatever becomes of the session.
     #[napi]
     pub fn verify_at_once(
         &self,
@@ -116,214 +100,135 @@ impl Engine {
         check_anti_csrf: bool,
         anti_csrf: Option<String>,
     ) -> Option<Check> {
-        if self.closed.load(Ordering::Acquire) {
-            return Some(Failed::closed().into());
-        }
-        let ask = self.verification(&token, check_anti_csrf, anti_csrf.as_deref());
-        let verified = self.running.get()?.engine.verify_at_once(&ask)?;
-        Some(verified.into())
+        let ask = self
+            .shared
+            .verification(&token, check_anti_csrf, anti_csrf.as_deref());
+        Some(match self.shared.verify_at_once(&ask)? {
+            Ok(verification) => verification.into(),
+            Err(failure) => failure.into(),
+        })
     }
 
     /// Checks an access token, and asks the database where that is needed.
     #[napi]
-    pub async fn verify(
+    pub fn verify(
         &self,
+        env: Env,
         token: String,
         check_anti_csrf: bool,
         anti_csrf: Option<String>,
-    ) -> Check {
-        let ask = self.verification(&token, check_anti_csrf, anti_csrf.as_deref());
-        let verified = async { Ok::<_, Failed>(self.engine().await?.verify(&ask).await?) };
-        match verified.await {
-            Ok(verification) => verification.into(),
-            Err(failure) => failure.into(),
-        }
+    ) -> napi::Result<AsyncBlock<Check>> {
+        let shared = Arc::clone(&self.shared);
+        answered(env, async move {
+            let ask = shared.verification(&token, check_anti_csrf, anti_csrf.as_deref());
+            Ok(shared.engine().await?.verify(&ask).await?.into())
+        })
     }
 
     /// Exchanges a refresh token.
     #[napi]
-    pub async fn refresh(&self, token: String) -> Refresh {
-        let ask = engine::Refresh {
-            anti_csrf: self.settings.anti_csrf,
-            format: TokenFormat::V1,
-            key: KeyChoice::Keep,
-            on_reuse: if self.settings.revoke_on_theft {
-                OnReuse::Revoke
-            } else {
-                OnReuse::Report
-            },
-            ..engine::Refresh::new(&token)
-        };
-        let refreshed = async { Ok::<_, Failed>(self.engine().await?.refresh(&ask).await?) };
-        match refreshed.await {
-            Ok(refreshed) => refreshed.into(),
-            Err(failure) => failure.into(),
-        }
+    pub fn refresh(&self, env: Env, token: String) -> napi::Result<AsyncBlock<Refresh>> {
+        let shared = Arc::clone(&self.shared);
+        answered(env, async move {
+            let ask = engine::Refresh {
+                anti_csrf: shared.settings.anti_csrf,
+                format: TokenFormat::V1,
+                key: KeyChoice::Keep,
+                on_reuse: if shared.settings.revoke_on_theft {
+                    OnReuse::Revoke
+                } else {
+                    OnReuse::Report
+                },
+                ..engine::Refresh::new(&token)
+            };
+            Ok(shared.engine().await?.refresh(&ask).await?.into())
+        })
     }
 
     /// Ends sessions; answers those that there were. What is no handle names no session.
     #[napi]
-    pub async fn revoke(&self, handles: Vec<String>) -> Handles {
-        let handles: Vec<SessionHandle> = handles
-            .iter()
-            .filter_map(|text| text.parse().ok())
-            .collect();
-        let revoked = async {
-            Ok::<_, Failed>(
-                self.engine()
-                    .await?
-                    .revoke(&AppId::PUBLIC, &handles)
-                    .await?,
-            )
-        };
-        texts(revoked.await)
+    pub fn revoke(&self, env: Env, handles: Vec<String>) -> napi::Result<AsyncBlock<Handles>> {
+        let shared = Arc::clone(&self.shared);
+        answered(env, async move {
+            let handles: Vec<SessionHandle> = handles
+                .iter()
+                .filter_map(|text| text.parse().ok())
+                .collect();
+            let engine = shared.engine().await?;
+            Ok(engine.revoke(&AppId::PUBLIC, &handles).await?.into())
+        })
     }
 
     /// Ends all sessions of a user; answers those that there were.
     #[napi]
-    pub async fn revoke_user(&self, user_id: String) -> Handles {
-        let revoked = async {
+    pub fn revoke_user(&self, env: Env, user_id: String) -> napi::Result<AsyncBlock<Handles>> {
+        let shared = Arc::clone(&self.shared);
+        answered(env, async move {
             let user = UserId::parse(&user_id)?;
-            Ok::<_, Failed>(
-                self.engine()
-                    .await?
-                    .revoke_user(&AppId::PUBLIC, None, &user)
-                    .await?,
-            )
-        };
-        texts(revoked.await)
+            let engine = shared.engine().await?;
+            let ended = engine.revoke_user(&AppId::PUBLIC, None, &user).await?;
+            Ok(ended.into())
+        })
     }
 
     /// The user's sessions, in no particular order.
     #[napi]
-    pub async fn handles_of_user(&self, user_id: String) -> Handles {
-        let found = async {
+    pub fn handles_of_user(&self, env: Env, user_id: String) -> napi::Result<AsyncBlock<Handles>> {
+        let shared = Arc::clone(&self.shared);
+        answered(env, async move {
             let user = UserId::parse(&user_id)?;
-            Ok::<_, Failed>(
-                self.engine()
-                    .await?
-                    .handles_of_user(&AppId::PUBLIC, None, &user)
-                    .await?,
-            )
-        };
-        texts(found.await)
+            let engine = shared.engine().await?;
+            let found = engine.handles_of_user(&AppId::PUBLIC, None, &user).await?;
+            Ok(found.into())
+        })
     }
 
     /// The session's data.
     #[napi]
-    pub async fn session_data(&self, handle: String) -> Data {
-        let Ok(handle) = handle.parse() else {
-            return Data::Missing;
-        };
-        let found = async {
-            Ok::<_, Failed>(
-                self.engine()
-                    .await?
-                    .session_data(&AppId::PUBLIC, &handle)
-                    .await?,
-            )
-        };
-        match found.await {
-            Ok(found) => found.into(),
-            Err(failure) => failure.into(),
-        }
+    pub fn session_data(&self, env: Env, handle: String) -> napi::Result<AsyncBlock<Data>> {
+        let shared = Arc::clone(&self.shared);
+        answered(env, async move {
+            let Ok(handle) = handle.parse() else {
+                return Ok(Data::Missing);
+            };
+            let engine = shared.engine().await?;
+            Ok(engine.session_data(&AppId::PUBLIC, &handle).await?.into())
+        })
     }
 
     /// Overwrites the session's data; with a version, only if nobody else has written since that was read.
     #[napi]
-    pub async fn write_session_data(
+    pub fn write_session_data(
         &self,
+        env: Env,
         handle: String,
         data: String,
         expected_version: Option<i64>,
-    ) -> Write {
-        let Ok(handle) = handle.parse() else {
-            return Write::Missing;
-        };
-        let written = async {
+    ) -> napi::Result<AsyncBlock<Write>> {
+        let shared = Arc::clone(&self.shared);
+        answered(env, async move {
+            let Ok(handle) = handle.parse() else {
+                return Ok(Write::Missing);
+            };
             let data = object("session data", &data)?;
             // No data ever have the versions that are not told from each other here.
             let expected = expected_version.map(|version| u64::try_from(version).unwrap_or(0));
-            let engine = self.engine().await?;
-            Ok::<_, Failed>(
-                engine
-                    .write_session_data(&AppId::PUBLIC, &handle, &data, expected)
-                    .await?,
-            )
-        };
-        match written.await {
-            Ok(written) => written.into(),
-            Err(failure) => failure.into(),
-        }
-    }
-
-    fn verification<'a>(
-        &self,
-        token: &'a str,
-        check_anti_csrf: bool,
-        anti_csrf: Option<&'a str>,
-    ) -> Verify<'a> {
-        Verify {
-            anti_csrf: if check_anti_csrf && self.settings.anti_csrf {
-                AntiCsrf::Passed(anti_csrf)
-            } else {
-                AntiCsrf::Unchecked
-            },
-            check_storage: self.settings.blacklisting,
-            policy: Policy::ConfirmOnUse,
-            ..Verify::new(token)
-        }
-    }
-
-    /// The engine, opened by whoever comes first. A failed attempt is made anew by the next.
-    async fn engine(&self) -> Result<&handstamp::Engine, Failed> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Failed::closed());
-        }
-        let running = self
-            .running
-            .get_or_try_init(|| self.settings.start(&self.upkeep_failed))
-            .await?;
-        Ok(&running.engine)
+            let engine = shared.engine().await?;
+            let written = engine.write_session_data(&AppId::PUBLIC, &handle, &data, expected);
+            Ok(written.await?.into())
+        })
     }
 }
 
-impl Settings {
-    async fn start(&self, upkeep_failed: &Arc<Listener>) -> Result<Running, Failed> {
-        let storage = self.storage().await?;
-        let engine =
-            handstamp::Engine::new(Parts::with_shared_storage(storage), self.config.clone());
-        engine.prepare(&AppId::PUBLIC).await?;
-        Ok(Running {
-            upkeep: Upkeep::start(&engine, upkeep_failed),
-            engine,
-        })
-    }
-
-    async fn storage(&self) -> Result<Arc<dyn Storage>, Failed> {
-        match &self.database {
-            Database::Memory => Ok(Arc::new(MemoryStorage::new())),
-            Database::Sqlite(path) => {
-                let path = path.clone();
-                let opened = tokio::task::spawn_blocking(move || SqliteStorage::open(&path)).await;
-                Ok(Arc::new(
-                    opened
-                        .map_err(|why| Failed::lasting(&why))?
-                        .map_err(|why| Failed::lasting(&why))?,
-                ))
-            }
-            Database::Postgres(address) => {
-                let options = PostgresOptions::default();
-                let opened = PostgresStorage::connect(address.expose(), &options).await;
-                Ok(Arc::new(opened.map_err(|why| Failed::lasting(&why))?))
-            }
-            Database::MySql(address) => {
-                let options = MySqlOptions::default();
-                let opened = MySqlStorage::connect(address.expose(), &options).await;
-                Ok(Arc::new(opened.map_err(|why| Failed::lasting(&why))?))
-            }
-        }
-    }
+/// The promise of an answer. The work owns all that it needs: nothing of the JavaScript object, which may go before it.
+fn answered<A>(
+    env: Env,
+    work: impl Future<Output = Result<A, Failed>> + Send + 'static,
+) -> napi::Result<AsyncBlock<A>>
+where
+    A: From<Failed> + ToNapiValue + Send + 'static,
+{
+    AsyncBlockBuilder::new(async move { Ok(work.await.unwrap_or_else(A::from)) }).build(&env)
 }
 
 fn object(field: &'static str, text: &str) -> Result<JsonObject, Failed> {
@@ -331,13 +236,4 @@ fn object(field: &'static str, text: &str) -> Result<JsonObject, Failed> {
         field: Some(field.to_owned()),
         ..why.into()
     })
-}
-
-fn texts(handles: Result<Vec<SessionHandle>, Failed>) -> Handles {
-    match handles {
-        Ok(handles) => Handles::Ok {
-            handles: handles.iter().map(ToString::to_string).collect(),
-        },
-        Err(failure) => failure.into(),
-    }
 }

@@ -3,5 +3,6 @@
 
 mod answers;
 mod engine;
+mod running;
 mod settings;
 mod upkeep;

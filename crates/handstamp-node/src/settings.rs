@@ -1,7 +1,6 @@
 //! What an engine goes by, as JavaScript says it.
 
-use std::fmt;
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 use std::time::Duration;
 
 use handstamp::Config;
@@ -64,16 +63,10 @@ impl Address {
     }
 }
 
-/// A setting that cannot be; the text says which and what it may be.
+/// A setting that cannot be: which, and what it may be.
 pub(crate) struct Unfit {
-    setting: &'static str,
-    allowed: String,
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} must be {}", self.setting, self.allowed)
-    }
+    pub(crate) setting: &'static str,
+    pub(crate) allowed: String,
 }
 
 impl TryFrom<EngineSettings> for Settings {
@@ -195,7 +188,12 @@ fn database(text: &str) -> Result<Database, Unfit> {
                 .strip_prefix("//")
                 .filter(|path| !path.is_empty())
                 .unwrap_or(path);
-            Ok(Database::Sqlite(path.into()))
+            // As it is now: where the process works may change before the file is opened.
+            let path = path::absolute(path).map_err(|_| Unfit {
+                setting: "database",
+                allowed: "an absolute path, because the working directory is not known".to_owned(),
+            })?;
+            Ok(Database::Sqlite(path))
         }
         Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
             Ok(Database::Postgres(Address(text.to_owned())))

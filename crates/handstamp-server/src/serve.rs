@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
+use handstamp::engine::{KEYS_EVERY, SWEEP_EVERY};
 use handstamp::storage::memory::MemoryStorage;
 use handstamp::storage::mysql::{MySqlOptions, MySqlStorage};
 use handstamp::storage::postgres::{PostgresOptions, PostgresStorage};
@@ -22,11 +23,6 @@ use crate::settings::{DatabaseUrl, ServerConfig, ServerUrl};
 
 /// How long a client may take over a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often keys are looked after.
-const KEYS_EVERY: Duration = Duration::from_secs(5);
-/// How often ended sessions are swept, and how many at a time, so that nobody waits long behind it.
-const SWEEP_EVERY: Duration = Duration::from_mins(1);
-const SWEEP_BATCH: u32 = 500;
 
 /// Why a server did not start, or did not end well. What lies behind it is its source.
 #[derive(Debug, thiserror::Error)]
@@ -288,28 +284,17 @@ async fn tend(registry: Arc<Registry>) {
     }
 }
 
-/// Forgets sessions that have ended, a batch at a time. What fails is tried again at the next turn.
+/// Forgets sessions that have ended. What fails is tried again at the next turn.
 async fn sweep(engine: Engine) {
     let mut turns = every(SWEEP_EVERY);
     loop {
         turns.tick().await;
-        let mut swept = 0;
-        let ended = loop {
-            match engine.sweep(SWEEP_BATCH).await {
-                Ok(batch) => {
-                    swept += batch;
-                    if batch < SWEEP_BATCH {
-                        break Ok(());
-                    }
-                }
-                Err(error) => break Err(error),
+        match engine.sweep_all().await {
+            Ok(0) => {}
+            Ok(swept) => tracing::info!(swept, "ended sessions forgotten"),
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "ended sessions were not swept; they will be at the next turn");
             }
-        };
-        if swept > 0 {
-            tracing::info!(swept, "ended sessions forgotten");
-        }
-        if let Err(error) = ended {
-            tracing::error!(error = %Chain(&error), "ended sessions were not swept; they will be at the next turn");
         }
     }
 }

@@ -1,25 +1,26 @@
 //! The engine: the parts it is made of, and what it can be asked. Each request is one file.
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock, UnixMillis};
 use crate::config::Config;
-use crate::entropy::{Entropy, EntropyError, SystemEntropy};
+use crate::entropy::{Entropy, SystemEntropy};
 use crate::id::{AppId, Invalid, SessionHandle, UserId};
 use crate::json::JsonObject;
 use crate::jws::{Algorithm, KeyError, KeySource, SystemKeySource};
 use crate::keys::rings::KeyRings;
 use crate::keys::{KeyRing, RingKey};
-use crate::storage::{KeyKind, Storage, StorageError, StorageFault};
+use crate::storage::{KeyKind, Storage, StorageError};
 use crate::token::access::{self, AccessClaims, TokenFormat};
 use crate::token::refresh::RefreshToken;
 use crate::token::{Hash1, Secret};
 
+mod background;
 mod create;
 mod data;
+mod failure;
+mod jwk_set;
 mod jwt;
 mod payload;
 mod refresh;
@@ -28,12 +29,19 @@ mod signature;
 mod upkeep;
 mod verify;
 
+pub use background::{Chore, KEYS_EVERY, SWEEP_EVERY};
 pub use create::Create;
+pub use failure::Failure;
+pub use jwk_set::JwkSet;
 pub use jwt::{CreateJwt, KeySet, PublishedKey};
 pub use payload::{Regenerate, Regenerated};
 pub use refresh::{KeyChoice, OnReuse, Refresh, RefreshRefused, Refreshed};
+#[cfg(feature = "remote")]
+pub(crate) use signature::judge;
 pub use signature::{Confirmation, SignatureCheck};
 pub use upkeep::PublicSigningKey;
+#[cfg(feature = "remote")]
+pub(crate) use verify::Used;
 pub use verify::{AntiCsrf, TryRefresh, Verification, Verified, Verify, VerifyRefused};
 
 /// What an engine is made of. Everything it does not compute by itself comes from here.
@@ -186,7 +194,7 @@ impl Engine {
     }
 
     /// Whether `payload` can be said by tokens of `format`, and will be read again.
-    fn check_payload(payload: &JsonObject, format: TokenFormat) -> Result<(), Error> {
+    pub(crate) fn check_payload(payload: &JsonObject, format: TokenFormat) -> Result<(), Error> {
         if payload.as_str().len() > access::MAX_PAYLOAD {
             let limit = access::MAX_PAYLOAD;
             return Err(Invalid::new(
@@ -284,88 +292,5 @@ pub enum Error {
 impl From<StorageError> for Error {
     fn from(error: StorageError) -> Self {
         Self::Failure(error.into())
-    }
-}
-
-/// The store, the keys or the randomness failed.
-#[derive(Debug)]
-pub struct Failure(FailureKind);
-
-#[derive(Debug)]
-enum FailureKind {
-    Storage(StorageError),
-    Key(KeyError),
-    Entropy(EntropyError),
-    Contended(&'static str),
-}
-
-impl Failure {
-    pub(crate) fn contended(what: &'static str) -> Self {
-        Self(FailureKind::Contended(what))
-    }
-
-    /// What the store suffers from, if it is the store.
-    #[must_use]
-    pub fn storage_fault(&self) -> Option<StorageFault> {
-        match &self.0 {
-            FailureKind::Storage(error) => Some(error.fault()),
-            FailureKind::Key(_) | FailureKind::Entropy(_) | FailureKind::Contended(_) => None,
-        }
-    }
-
-    /// Whether a write may have happened although the request failed. Repeating the request is safe all the same.
-    #[must_use]
-    pub fn is_outcome_unknown(&self) -> bool {
-        matches!(&self.0, FailureKind::Storage(error) if error.is_outcome_unknown())
-    }
-
-    /// Whether the same request may succeed later without anybody mending anything.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match &self.0 {
-            FailureKind::Storage(error) => error.is_transient(),
-            FailureKind::Contended(_) => true,
-            FailureKind::Key(_) | FailureKind::Entropy(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            FailureKind::Storage(error) => error.fmt(f),
-            FailureKind::Key(error) => error.fmt(f),
-            FailureKind::Entropy(error) => error.fmt(f),
-            FailureKind::Contended(what) => {
-                write!(f, "too many changed the same {what} at the same time")
-            }
-        }
-    }
-}
-
-impl StdError for Failure {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match &self.0 {
-            FailureKind::Storage(error) => error.source(),
-            FailureKind::Key(_) | FailureKind::Entropy(_) | FailureKind::Contended(_) => None,
-        }
-    }
-}
-
-impl From<StorageError> for Failure {
-    fn from(error: StorageError) -> Self {
-        Self(FailureKind::Storage(error))
-    }
-}
-
-impl From<KeyError> for Failure {
-    fn from(error: KeyError) -> Self {
-        Self(FailureKind::Key(error))
-    }
-}
-
-impl From<EntropyError> for Failure {
-    fn from(error: EntropyError) -> Self {
-        Self(FailureKind::Entropy(error))
     }
 }

@@ -9,9 +9,11 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed2551
 use zeroize::Zeroizing;
 
 mod key;
+mod public;
 
-pub(crate) use key::RSA_BYTES;
-pub use key::{Jwk, SigningKey};
+pub use key::SigningKey;
+pub(crate) use public::RSA_BYTES;
+pub use public::{Jwk, VerifyingKey};
 
 /// How tokens are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

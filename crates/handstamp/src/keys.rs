@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::clock::UnixMillis;
 use crate::id::AppId;
-use crate::jws::{Algorithm, SigningKey};
+use crate::jws::{Algorithm, SigningKey, VerifyingKey};
 use crate::storage::{KeyKind, StorageError, StoredKey};
-use crate::token::access::NamedKey;
+use crate::token::access::{Keyring, NamedKey};
 use crate::token::refresh::RefreshKey;
 
 pub(crate) mod rings;
@@ -214,6 +214,15 @@ impl KeyRing {
         keys.filter(move |key| is_alive(key.kind, key.created_at, now, life))
     }
 
+    /// The same, to open tokens by.
+    pub(crate) fn verifying(&self, now: UnixMillis, life: KeyLife) -> Verifying<'_> {
+        Verifying {
+            ring: self,
+            now,
+            life,
+        }
+    }
+
     /// The key that makes and opens refresh tokens.
     pub(crate) fn refresh(&self) -> &RefreshKey {
         &self.refresh
@@ -224,6 +233,25 @@ impl KeyRing {
             .iter()
             .map(Arc::as_ref)
             .filter(move |key| key.kind == kind)
+    }
+}
+
+/// A ring at one moment.
+pub(crate) struct Verifying<'r> {
+    ring: &'r KeyRing,
+    now: UnixMillis,
+    life: KeyLife,
+}
+
+impl Keyring for Verifying<'_> {
+    fn find(&self, id: &str) -> Option<&VerifyingKey> {
+        let mut keys = self.ring.verifiers(self.now, self.life);
+        keys.find(|key| key.id == id).map(|key| key.key.verifying())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &VerifyingKey> {
+        let keys = self.ring.verifiers(self.now, self.life);
+        keys.map(|key| key.key.verifying())
     }
 }
 

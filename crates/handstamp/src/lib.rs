@@ -1,7 +1,7 @@
 //! Sessions: a short-lived access token that any node verifies without a database, and a rotating refresh token with theft
 //! detection that no race and no lost response turns against its owner.
 
-#[cfg(all(doctest, feature = "sqlite"))]
+#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
@@ -14,6 +14,8 @@ pub mod id;
 pub mod json;
 pub mod jws;
 pub mod keys;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod rotation;
 pub mod session;
 pub mod storage;

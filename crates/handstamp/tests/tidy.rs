@@ -16,6 +16,10 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("token/refresh.rs", &["id", "rotation"]),
     ("token/access", &["clock", "id", "json", "jws", "token"]),
     (
+        "remote",
+        &["backend", "clock", "engine", "id", "json", "jws", "token"],
+    ),
+    (
         "storage.rs",
         &["clock", "id", "json", "jws", "rotation", "session", "token"],
     ),
@@ -53,7 +57,7 @@ const KNOWS: &[(&str, &[&str])] = &[
 const NOT_HERE: &[(&str, &[&str], &str)] = &[
     (
         "crates/handstamp/src/engine",
-        &["axum", "actix", "hyper", "http::", "cdi-version"],
+        &["axum", "actix", "hyper", "http::", "cdi-version", "reqwest"],
         "the engine knows no protocol and no web server",
     ),
     (
@@ -115,6 +119,12 @@ const NOT_HERE: &[(&str, &[&str], &str)] = &[
         &["#[instrument]", "instrument(ret", "instrument(err"],
         "a span must not record arguments or results",
     ),
+];
+
+/// Where a rule does not hold.
+const BUT: &[(&str, &str)] = &[
+    ("cdi-version", "crates/handstamp/src/remote/"),
+    ("reqwest", "crates/handstamp/src/remote/"),
 ];
 
 const LONGEST: usize = 400;
@@ -188,10 +198,15 @@ fn some_words_do_not_belong_everywhere() {
         let all: Vec<_> = all.into_iter().filter(|path| path.is_file()).collect();
         assert!(!all.is_empty(), "{place} has been renamed");
         for path in all.iter().filter(|path| !path.ends_with("tests/tidy.rs")) {
+            let is_allowed = |word: &str| {
+                let path = path.to_string_lossy().replace('\\', "/");
+                BUT.iter()
+                    .any(|(name, place)| *name == word && path.contains(place))
+            };
             for (number, line) in fs::read_to_string(path).unwrap().lines().enumerate() {
                 let named = words
                     .iter()
-                    .find(|word| line.contains(**word) && !is_comment(line));
+                    .find(|word| line.contains(**word) && !is_comment(line) && !is_allowed(word));
                 assert!(
                     named.is_none(),
                     "{}:{}: {named:?}: {why}",

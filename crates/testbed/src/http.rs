@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Reply {
     /// Its status.
     pub status: u16,
+    /// Its headers, in their order.
+    pub headers: Vec<(String, String)>,
     /// What came with it.
     pub body: String,
 }
@@ -46,12 +48,18 @@ fn read(answer: &[u8]) -> Option<Reply> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let mut lines = head.lines();
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let length = lines
+    let headers: Vec<_> = lines
         .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?;
-    let whole = length.1.trim().parse() == Ok(body.len());
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length")?;
+    let whole = length.1.parse() == Ok(body.len());
     let body = body.to_owned();
-    whole.then_some(Reply { status, body })
+    whole.then_some(Reply {
+        status,
+        headers,
+        body,
+    })
 }
 
 /// For what hangs.
@@ -66,6 +74,8 @@ mod tests {
         let whole = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
         let reply = read(whole.as_bytes()).unwrap();
         assert_eq!((reply.status, reply.body.as_str()), (200, "hello"));
+        let length = ("content-length".to_owned(), "5".to_owned());
+        assert_eq!(reply.headers, [length]);
         for end in 0..whole.len() {
             assert_eq!(read(&whole.as_bytes()[..end]), None);
         }

@@ -15,9 +15,6 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 /** What the suites of the server have installed. */
 export const requireOfServerTests = createRequire(path.join(here, "../../../../tests/sdk/package.json"));
 
-/** The package as it is in this folder. */
-export const handstamp = session;
-
 const DOMAIN = "sessions.test";
 
 /** Sessions that are closed when the test file ends. */

@@ -21,11 +21,14 @@ export async function failsWith(name, promise, Error = HandstampError) {
   return thrown;
 }
 
-/** The same for an argument that cannot be: says which, and why. */
+/** The same for an argument that cannot be: says which, why, and where in it. */
 export async function refuses(argument, why, promise) {
-  const { err, code } = await failsWith("GENERAL_ERROR", promise);
+  const error = await failsWith("GENERAL_ERROR", promise);
+  const { err, code } = error;
   assert.equal(code, "INVALID_ARGUMENT", err.stack);
   assert.equal(err.argument, argument);
+  assert.deepEqual([error.argument, error.path, error.outcomeUnknown], [err.argument, err.path, false]);
   assert.match(err.reason, why);
   assert.equal(err.message, `${argument} ${err.reason}`);
+  return err;
 }

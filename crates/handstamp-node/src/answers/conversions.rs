@@ -1,17 +1,30 @@
 //! From what the engine answers in Rust.
 
+use std::error::Error as StdError;
+use std::iter;
+
 use handstamp::clock::UnixMillis;
 use handstamp::engine::{
     AccessToken, Error, Failure, Issued, RefreshRefused, Refreshed, SessionView, TryRefresh,
     Verification, VerifyRefused,
 };
-use handstamp::storage::DataWrite;
-use handstamp::{Invalid, session};
+use handstamp::storage::{DataWrite, StorageError, StorageFault};
+use handstamp::{Invalid, SessionHandle, session};
 
 use super::{
-    Check, Creation, Data, Done, Failed, FailureCode, Handles, Refresh, Session, Token, Tokens,
-    Write,
+    Check, Creation, Data, Done, Failed, FailureCode, Handles, Made, Refresh, Session, Token,
+    Tokens, Write,
 };
+use crate::settings::Unfit;
+
+impl From<Unfit> for Made {
+    fn from(Unfit { setting, allowed }: Unfit) -> Self {
+        Self::Unfit {
+            setting: setting.to_owned(),
+            allowed,
+        }
+    }
+}
 
 impl From<SessionView> for Session {
     fn from(view: SessionView) -> Self {
@@ -70,12 +83,12 @@ impl Failed {
         }
     }
 
-    /// What was to be opened cannot be.
-    pub(crate) fn lasting(why: &impl ToString) -> Self {
+    /// Somebody has to mend something.
+    pub(crate) fn lasting(why: &dyn StdError) -> Self {
         Self {
             code: FailureCode::Failed,
             field: None,
-            message: why.to_string(),
+            message: chain(why),
             outcome_unknown: false,
         }
     }
@@ -94,6 +107,9 @@ impl From<Invalid> for Failed {
 
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
+        if failure.storage_fault() == Some(StorageFault::Closed) {
+            return Self::closed();
+        }
         Self {
             code: if failure.is_transient() {
                 FailureCode::Unavailable
@@ -101,10 +117,22 @@ impl From<Failure> for Failed {
                 FailureCode::Failed
             },
             field: None,
-            message: failure.to_string(),
+            message: chain(&failure),
             outcome_unknown: failure.is_outcome_unknown(),
         }
     }
+}
+
+impl From<StorageError> for Failed {
+    fn from(error: StorageError) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+/// An error with all of its causes, which hold no secrets: drivers' words that quote what was stored are not among them.
+fn chain(error: &dyn StdError) -> String {
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }
 
 impl From<Error> for Failed {
@@ -173,6 +201,14 @@ impl From<Refreshed> for Refresh {
                 handle: handle.to_string(),
                 user_id: user_id.as_str().to_owned(),
             },
+        }
+    }
+}
+
+impl From<Vec<SessionHandle>> for Handles {
+    fn from(handles: Vec<SessionHandle>) -> Self {
+        Self::Ok {
+            handles: handles.iter().map(ToString::to_string).collect(),
         }
     }
 }

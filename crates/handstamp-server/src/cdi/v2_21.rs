@@ -2,12 +2,13 @@
 //! when the request says so. Access tokens V3.
 
 use axum::http::Method;
+use handstamp::engine::JwkSet;
 
 use super::handlers::{self, data, keys};
 use super::operations::Operations;
 use super::parts::Session;
 use super::v1_0::{RefreshReply, Stolen, Written};
-use super::v2_9::{JwtReply, PublicKeys};
+use super::v2_9::JwtReply;
 use super::v2_16;
 
 mod replies;
@@ -23,7 +24,7 @@ pub(super) fn operations() -> Operations {
         .added(
             Method::GET,
             "/.well-known/jwks.json",
-            keys::key_set::<PublicKeys>,
+            keys::key_set::<JwkSet>,
         )
         .changed(
             &Method::POST,

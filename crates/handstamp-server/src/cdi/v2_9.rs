@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use handstamp::engine::{KeySet, PublishedKey};
-use handstamp::jws::{Algorithm, Jwk};
+use handstamp::engine::{JwkSet, KeySet, PublishedKey};
+use handstamp::jws::Algorithm;
 use handstamp::token::Secret;
 use handstamp::{AppId, Engine};
 use serde::Serialize;
@@ -139,69 +139,21 @@ impl Render<Option<Secret>> for JwtReply {
 #[derive(Serialize)]
 struct Jwks {
     #[serde(flatten)]
-    set: PublicKeys,
+    set: JwkSet,
     status: Status,
 }
 
 impl Render<KeySet> for Jwks {
     fn render(set: KeySet, cdi: &Cdi) -> Self {
         Self {
-            set: PublicKeys::render(set, cdi),
+            set: JwkSet::render(set, cdi),
             status: Status::Ok,
         }
     }
 }
 
-/// A JSON Web Key Set (RFC 7517, 5).
-#[derive(Serialize)]
-pub(super) struct PublicKeys {
-    keys: Vec<PublicKey>,
-}
-
-#[derive(Serialize)]
-struct PublicKey {
-    kty: &'static str,
-    kid: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    n: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    e: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    crv: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    x: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    y: Option<String>,
-    alg: &'static str,
-    #[serde(rename = "use")]
-    usage: &'static str,
-}
-
-impl From<PublishedKey> for PublicKey {
-    fn from(key: PublishedKey) -> Self {
-        let (kty, crv, n, e, x, y) = match key.jwk {
-            Jwk::Rsa { n, e } => ("RSA", None, Some(n), Some(e), None, None),
-            Jwk::P256 { x, y } => ("EC", Some("P-256"), None, None, Some(x), Some(y)),
-            Jwk::Ed25519 { x } => ("OKP", Some("Ed25519"), None, None, Some(x), None),
-        };
-        Self {
-            kty,
-            kid: key.id,
-            n,
-            e,
-            crv,
-            x,
-            y,
-            alg: key.algorithm.as_str(),
-            usage: "sig",
-        }
-    }
-}
-
-impl Render<KeySet> for PublicKeys {
+impl Render<KeySet> for JwkSet {
     fn render(set: KeySet, _: &Cdi) -> Self {
-        Self {
-            keys: set.keys.into_iter().map(PublicKey::from).collect(),
-        }
+        Self::from(set)
     }
 }

@@ -3,7 +3,6 @@
 use super::verify::{Used, valid};
 use super::{Engine, Failure, TryRefresh, Verification, Verify};
 use crate::id::{AppId, SessionHandle};
-use crate::keys::RingKey;
 use crate::rotation::Policy;
 use crate::storage::Confirm;
 use crate::token::Hash1;
@@ -45,8 +44,7 @@ impl Engine {
     pub fn verify_by_signature_at_once(&self, ask: &Verify<'_>) -> Option<SignatureCheck> {
         let ring = self.inner.rings.held(&ask.app)?;
         let (now, life) = (self.now(), self.config().key_life());
-        let verifiers = ring.verifiers(now, life).map(RingKey::named);
-        let opened = match access::open(ask.token, verifiers) {
+        let opened = match access::open(ask.token, &ring.verifying(now, life)) {
             // Another server may have made a key since.
             Err(Rejected::UnknownKey) => return None,
             opened => opened.map(|(claims, format)| Used {
@@ -94,7 +92,8 @@ impl Engine {
     }
 }
 
-fn judge(ask: &Verify<'_>, opened: Result<Used, Rejected>) -> SignatureCheck {
+/// What the signature says, and the times and tokens beside it.
+pub(crate) fn judge(ask: &Verify<'_>, opened: Result<Used, Rejected>) -> SignatureCheck {
     let refused = |why| SignatureCheck {
         verification: Verification::TryRefresh(why),
         confirmation: None,

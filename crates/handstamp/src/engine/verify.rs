@@ -5,7 +5,7 @@ use std::fmt;
 use super::{AccessToken, Engine, Failure, Form, SessionView};
 use crate::clock::UnixMillis;
 use crate::id::AppId;
-use crate::keys::{KeyRing, RingKey};
+use crate::keys::KeyRing;
 use crate::rotation::{Policy, Rotation};
 use crate::session::Session;
 use crate::storage::{Confirm, KeyKind};
@@ -172,8 +172,7 @@ impl Engine {
     ) -> Result<Result<Used, Rejected>, Failure> {
         let ring = self.ring(app, KeyKind::Refresh).await?;
         let (now, life) = (self.now(), self.config().key_life());
-        let open =
-            |ring: &KeyRing| access::open(token, ring.verifiers(now, life).map(RingKey::named));
+        let open = |ring: &KeyRing| access::open(token, &ring.verifying(now, life));
         let opened = match open(&ring) {
             Err(Rejected::UnknownKey) => match self
                 .inner
@@ -310,10 +309,10 @@ impl Engine {
 }
 
 /// An access token in use, its signature checked.
-pub(super) struct Used {
-    pub(super) claims: AccessClaims,
-    pub(super) format: TokenFormat,
-    pub(super) now: UnixMillis,
+pub(crate) struct Used {
+    pub(crate) claims: AccessClaims,
+    pub(crate) format: TokenFormat,
+    pub(crate) now: UnixMillis,
 }
 
 impl Used {

@@ -6,18 +6,18 @@ use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
-    Ed25519KeyPair, KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use super::public::{Jwk, RSA_BYTES, VerifyingKey};
 use super::{Algorithm, KeyError};
 
 /// A key pair.
 pub struct SigningKey {
     pair: Pair,
-    public: ParsedPublicKey,
+    public: VerifyingKey,
     spki: String,
     jwk: Jwk,
 }
@@ -28,30 +28,6 @@ enum Pair {
     Ed25519(Ed25519KeyPair),
 }
 
-/// What tells a public key, as a JSON Web Key spells it (RFC 7518, 6; RFC 8037, 2): Base64url without padding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Jwk {
-    /// `kty` RSA.
-    Rsa {
-        /// The modulus.
-        n: String,
-        /// The exponent.
-        e: String,
-    },
-    /// `kty` EC, `crv` P-256.
-    P256 {
-        /// One coordinate.
-        x: String,
-        /// The other.
-        y: String,
-    },
-    /// `kty` OKP, `crv` Ed25519.
-    Ed25519 {
-        /// The key.
-        x: String,
-    },
-}
-
 impl SigningKey {
     /// Reads a PKCS#8 DER key pair.
     ///
@@ -60,7 +36,7 @@ impl SigningKey {
     pub fn from_pkcs8(algorithm: Algorithm, der: &[u8]) -> Result<Self, KeyError> {
         let rejected = |why| KeyError::new("cannot be read", why);
         let unencoded = |why| KeyError::new("cannot be encoded", why);
-        match algorithm {
+        let (pair, spki, jwk) = match algorithm {
             Algorithm::Rs256 => {
                 let pair = rsa::KeyPair::from_pkcs8(der).map_err(rejected)?;
                 if pair.public_modulus_len() != RSA_BYTES {
@@ -75,14 +51,8 @@ impl SigningKey {
                     n: URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero()),
                     e: URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero()),
                 };
-                let parsed = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki.as_ref())
-                    .map_err(rejected)?;
-                Ok(Self {
-                    spki: STANDARD.encode(spki.as_ref()),
-                    public: parsed,
-                    jwk,
-                    pair: Pair::Rsa(pair),
-                })
+                let spki = STANDARD.encode(spki.as_ref());
+                (Pair::Rsa(pair), spki, jwk)
             }
             Algorithm::Es256 => {
                 let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
@@ -101,14 +71,8 @@ impl SigningKey {
                     x: URL_SAFE_NO_PAD.encode(x),
                     y: URL_SAFE_NO_PAD.encode(y),
                 };
-                let parsed = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public.as_ref())
-                    .map_err(rejected)?;
-                Ok(Self {
-                    spki: STANDARD.encode(spki.as_ref()),
-                    public: parsed,
-                    jwk,
-                    pair: Pair::P256(pair),
-                })
+                let spki = STANDARD.encode(spki.as_ref());
+                (Pair::P256(pair), spki, jwk)
             }
             Algorithm::EdDsa => {
                 let pair = Ed25519KeyPair::from_pkcs8(der).map_err(rejected)?;
@@ -117,25 +81,28 @@ impl SigningKey {
                 let jwk = Jwk::Ed25519 {
                     x: URL_SAFE_NO_PAD.encode(public.as_ref()),
                 };
-                let parsed = ParsedPublicKey::new(&ED25519, public.as_ref()).map_err(rejected)?;
-                Ok(Self {
-                    spki: STANDARD.encode(spki.as_ref()),
-                    public: parsed,
-                    jwk,
-                    pair: Pair::Ed25519(pair),
-                })
+                let spki = STANDARD.encode(spki.as_ref());
+                (Pair::Ed25519(pair), spki, jwk)
             }
-        }
+        };
+        Ok(Self {
+            pair,
+            public: VerifyingKey::from_jwk(&jwk)?,
+            spki,
+            jwk,
+        })
     }
 
     /// How it signs.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
-        match self.pair {
-            Pair::Rsa(_) => Algorithm::Rs256,
-            Pair::P256(_) => Algorithm::Es256,
-            Pair::Ed25519(_) => Algorithm::EdDsa,
-        }
+        self.public.algorithm()
+    }
+
+    /// The half that checks.
+    #[must_use]
+    pub fn verifying(&self) -> &VerifyingKey {
+        &self.public
     }
 
     /// Signs `message`.
@@ -168,7 +135,7 @@ impl SigningKey {
     /// Whether `signature` is this key's under `message`.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.public.verify_sig(message, signature).is_ok()
+        self.public.verifies(message, signature)
     }
 
     /// The public half: standard Base64 of its SubjectPublicKeyInfo (DER), one line, no PEM armour.
@@ -189,6 +156,3 @@ impl fmt::Debug for SigningKey {
         write!(f, "SigningKey({})", self.algorithm().as_str())
     }
 }
-
-/// How long an RSA-2048 modulus is, and a signature by it.
-pub(crate) const RSA_BYTES: usize = 256;

@@ -2,13 +2,16 @@
 //!
 //! `nested` has formats V1 and V2, which look like JWTs and are none; `jwt` has V3 to V5, which are.
 
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+
 use serde_json::value::RawValue;
 
 use super::{Hash1, Secret};
 use crate::clock::UnixMillis;
 use crate::id::{SessionHandle, UserId};
 use crate::json::JsonObject;
-use crate::jws::{KeyError, SigningKey};
+use crate::jws::{KeyError, SigningKey, VerifyingKey};
 
 mod jwt;
 mod nested;
@@ -124,6 +127,47 @@ pub struct NamedKey<'k> {
     pub key: &'k SigningKey,
 }
 
+/// The keys that tokens are checked by.
+pub trait Keyring {
+    /// The key that JWTs name so.
+    fn find(&self, id: &str) -> Option<&VerifyingKey>;
+
+    /// All of them, for tokens that name none.
+    fn all(&self) -> impl Iterator<Item = &VerifyingKey>;
+}
+
+/// The first of an id counts.
+impl Keyring for [NamedKey<'_>] {
+    fn find(&self, id: &str) -> Option<&VerifyingKey> {
+        let named = self.iter().find(|named| named.id == id);
+        named.map(|named| named.key.verifying())
+    }
+
+    fn all(&self) -> impl Iterator<Item = &VerifyingKey> {
+        self.iter().map(|named| named.key.verifying())
+    }
+}
+
+impl<const N: usize> Keyring for [NamedKey<'_>; N] {
+    fn find(&self, id: &str) -> Option<&VerifyingKey> {
+        self.as_slice().find(id)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &VerifyingKey> {
+        self.as_slice().all()
+    }
+}
+
+impl<S: BuildHasher> Keyring for HashMap<String, VerifyingKey, S> {
+    fn find(&self, id: &str) -> Option<&VerifyingKey> {
+        self.get(id)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &VerifyingKey> {
+        self.values()
+    }
+}
+
 /// Mints the token that `claims` describe. Where the form counts in seconds, times are rounded down: [`rounded`].
 ///
 /// # Errors
@@ -160,10 +204,7 @@ pub fn rounded(time: UnixMillis, format: TokenFormat) -> UnixMillis {
 ///
 /// # Errors
 /// [`Rejected`].
-pub fn open<'k>(
-    text: &str,
-    keys: impl IntoIterator<Item = NamedKey<'k>>,
-) -> Result<(AccessClaims, TokenFormat), Rejected> {
+pub fn open(text: &str, keys: &impl Keyring) -> Result<(AccessClaims, TokenFormat), Rejected> {
     if text.len() > MAX_LEN {
         return Err(Rejected::Malformed);
     }

@@ -40,6 +40,29 @@
 //! Not `Option<Session>`: actix-web makes that of every extractor by itself, and it is `None` whatever went wrong. A user whose access
 //! token has just run out would be nobody, no front end would be told to refresh, and a store that is away would look like a sign-out.
 //!
+//! A guard around several routes is a middleware of five lines:
+//!
+//! ```
+//! use actix_web::body::MessageBody;
+//! use actix_web::dev::{ServiceRequest, ServiceResponse};
+//! use actix_web::middleware::{Next, from_fn};
+//! use handstamp::web::{Claim, Session};
+//!
+//! const ROLES: Claim<Vec<String>> = Claim::new("st-role");
+//!
+//! async fn admins(
+//!     session: Session,
+//!     request: ServiceRequest,
+//!     next: Next<impl MessageBody>,
+//! ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+//!     session.require(&ROLES.includes("admin".to_owned()))?;
+//!     next.call(request).await
+//! }
+//!
+//! let scope = actix_web::web::scope("/admin").wrap(from_fn(admins));
+//! # let _ = scope.service(actix_web::web::resource("/").get(async || "in"));
+//! ```
+//!
 //! # Answers of the application's own
 //!
 //! A handler that takes `Result<Session, Refusal>` decides by itself. For all routes at once, a middleware around this one finds the
@@ -183,6 +206,9 @@ impl Answer {
     fn into_http_response(self) -> HttpResponse {
         let mut response = HttpResponse::build(status_code(self.status));
         response.insert_header((header::CONTENT_TYPE, "application/json; charset=utf-8"));
+        if let Some(kept) = self.cache_control() {
+            response.insert_header((header::CACHE_CONTROL, kept));
+        }
         if let Some(seconds) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds));
         }

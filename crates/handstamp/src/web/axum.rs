@@ -1,14 +1,12 @@
 //! Extractors and answers for axum.
 
-use std::sync::Arc;
-
 use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::refusal::{Answer, Refusal, Statuses};
+use super::refusal::{Answer, Refusal};
 use super::session::Session;
 use super::sessions::Sessions;
 use crate::engine::{Error, Failure};
@@ -45,9 +43,7 @@ impl<S: Sync, C: DeserializeOwned> OptionalFromRequestParts<S> for Session<C> {
 /// `Result<Session, Refusal>` in a handler, or finds the `Arc<Refusal>` in the response's extensions in a layer around all.
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = self.answer(Statuses::DEFAULT).into_response::<Body>();
-        response.extensions_mut().insert(Arc::new(self));
-        response
+        self.response()
     }
 }
 

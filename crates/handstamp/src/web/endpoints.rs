@@ -9,18 +9,22 @@ use super::session::Session;
 use super::sessions::Sessions;
 use super::settings::Settings;
 use crate::backend::{Present, Renewal};
-use crate::engine::{Failure, OnReuse, RefreshRefused};
+use crate::engine::{Failure, JwkSet, OnReuse, RefreshRefused};
 
 /// One of the paths that the layer answers itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Refresh,
     SignOut,
+    Keys,
 }
 
 impl Endpoint {
     pub(super) fn of(settings: &Settings, method: &Method, path: &str) -> Option<Self> {
         let path = path.strip_suffix('/').unwrap_or(path);
+        if method == Method::GET && path == settings.keys_path() {
+            return Some(Self::Keys);
+        }
         if method != Method::POST {
             None
         } else if path == settings.refresh_path() {
@@ -33,8 +37,11 @@ impl Endpoint {
     }
 
     pub(super) async fn answer(self, sessions: &Sessions) -> Answer {
-        sessions.respond(|effects| effects.no_store = true);
+        sessions.respond(|effects| effects.no_store = self != Self::Keys);
         match self {
+            Self::Keys => keys(sessions)
+                .await
+                .unwrap_or_else(|why| Answer::failure(&why)),
             Self::Refresh => refresh(sessions)
                 .await
                 .unwrap_or_else(|why| Answer::failure(&why)),
@@ -56,7 +63,7 @@ async fn refresh(sessions: &Sessions) -> Result<Answer, Failure> {
     let mut answer = Answer::message(expired, "unauthorised");
     let mut reused = None;
     for (token, way) in request.refresh(settings) {
-        let Some(passed) = request.anti_csrf(settings, way) else {
+        let Some(passed) = request.anti_csrf_of_refresh(settings, way) else {
             continue;
         };
         let presented = Present {
@@ -98,6 +105,20 @@ async fn sign_out(sessions: &Sessions) -> Result<Answer, Refusal> {
     };
     session.revoke().await?;
     Ok(done)
+}
+
+/// The public keys, for services that only check access tokens.
+async fn keys(sessions: &Sessions) -> Result<Answer, Failure> {
+    let Some(set) = sessions.backend().key_set().await? else {
+        return Ok(Answer::message(404, "the keys are published elsewhere"));
+    };
+    let max_age = set.max_age;
+    let body = serde_json::to_value(JwkSet::from(set)).unwrap_or_default();
+    let answer = Answer::ok(&body);
+    Ok(Answer {
+        kept_for: Some(max_age),
+        ..answer
+    })
 }
 
 impl Settings {

@@ -95,10 +95,12 @@ async fn respond<Out: From<String>>(endpoint: Endpoint, sessions: &Sessions) -> 
 
 impl Answer {
     pub(super) fn into_response<Out: From<String>>(self) -> Response<Out> {
+        let kept = self.cache_control();
         let Self {
             status,
             body,
             retry_after,
+            ..
         } = self;
         let mut response = Response::new(Out::from(body));
         *response.status_mut() =
@@ -106,6 +108,9 @@ impl Answer {
         let headers = response.headers_mut();
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         headers.insert(header::CONTENT_TYPE, json);
+        if let Some(Ok(kept)) = kept.map(HeaderValue::try_from) {
+            headers.insert(header::CACHE_CONTROL, kept);
+        }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

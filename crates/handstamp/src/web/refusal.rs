@@ -1,6 +1,10 @@
 //! Why a request is refused, and how that is told.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Response;
 
 use super::claims::InvalidClaim;
 #[cfg(any(feature = "axum", feature = "actix"))]
@@ -60,6 +64,8 @@ pub(super) struct Answer {
     pub(super) body: String,
     /// After how many seconds to come again.
     pub(super) retry_after: Option<u32>,
+    /// For how long whoever has it may keep it.
+    pub(super) kept_for: Option<Duration>,
 }
 
 impl Answer {
@@ -76,7 +82,14 @@ impl Answer {
             status,
             body: body.to_string(),
             retry_after: None,
+            kept_for: None,
         }
+    }
+
+    /// What caches may do.
+    pub(super) fn cache_control(&self) -> Option<String> {
+        let kept = self.kept_for?;
+        Some(format!("max-age={}, must-revalidate", kept.as_secs()))
     }
 
     /// A failure that is none of the client's business: what it was goes to the log.
@@ -115,7 +128,6 @@ pub(super) struct Statuses {
 
 impl Statuses {
     /// What front ends expect unless they are told of others.
-    #[cfg(any(feature = "axum", feature = "actix"))]
     pub(super) const DEFAULT: Self = Self {
         expired: 401,
         invalid_claim: 403,
@@ -144,6 +156,15 @@ impl Refusal {
             Self::InvalidClaims(_) => Some(RefusalKind::InvalidClaim),
             Self::Payload(_) | Self::NoLayer | Self::Failed(_) => None,
         }
+    }
+
+    /// The response that says so, for a service without a framework: 401 or 403, or what the settings have in their place once the
+    /// response has gone through the layer.
+    #[must_use]
+    pub fn response<Body: From<String>>(self) -> Response<Body> {
+        let mut response = self.answer(Statuses::DEFAULT).into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
     }
 
     pub(super) fn answer(&self, statuses: Statuses) -> Answer {

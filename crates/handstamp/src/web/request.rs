@@ -159,11 +159,32 @@ impl Request {
         }
         match settings.anti_csrf {
             AntiCsrfMode::SameSite => Some(AntiCsrf::Unchecked),
-            AntiCsrfMode::CustomHeader => self.has_rid.then_some(AntiCsrf::Unchecked),
+            AntiCsrfMode::CustomHeader => {
+                // A front end says what it is by headers of its own.
+                let has_header = self.has_rid || self.front_end != FrontEnd::Unknown;
+                has_header.then_some(AntiCsrf::Unchecked)
+            }
             AntiCsrfMode::Token => {
                 let passed = self.anti_csrf.as_ref();
                 Some(AntiCsrf::Passed(passed.and_then(|it| it.to_str().ok())))
             }
+        }
+    }
+}
+
+impl Request {
+    /// The same for a refresh. The first front ends bring no token along with it: that they say what they are, by headers of their
+    /// own, shows as well that no other site's form sent the request.
+    pub(super) fn anti_csrf_of_refresh(
+        &self,
+        settings: &Settings,
+        way: Way,
+    ) -> Option<AntiCsrf<'_>> {
+        match self.anti_csrf(settings, way) {
+            Some(AntiCsrf::Passed(None)) if self.front_end == FrontEnd::First => {
+                Some(AntiCsrf::Unchecked)
+            }
+            passed => passed,
         }
     }
 }

@@ -95,18 +95,21 @@ impl<C> Session<C> {
     /// # Errors
     /// [`Refusal::InvalidClaims`].
     pub fn require(&self, guard: &dyn Guard) -> Result<(), Refusal> {
-        self.require_all(&[guard])
+        self.require_all([guard])
     }
 
     /// Asks several things of the session; all that fail are told.
     ///
     /// # Errors
     /// [`Refusal::InvalidClaims`].
-    pub fn require_all(&self, guards: &[&dyn Guard]) -> Result<(), Refusal> {
+    pub fn require_all<'g>(
+        &self,
+        guards: impl IntoIterator<Item = &'g dyn Guard>,
+    ) -> Result<(), Refusal> {
         let now = self.sessions.now();
         let payload = &self.current.view.jwt_payload;
         let failed: Vec<_> = guards
-            .iter()
+            .into_iter()
             .filter_map(|guard| guard.check(payload, now).err())
             .collect();
         if failed.is_empty() {

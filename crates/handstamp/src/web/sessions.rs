@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::{HeaderMap, Method};
 use serde::Serialize;
 
+use super::refusal::Refusal;
 use super::request::{Request, Way};
 use super::response::Effects;
 use super::session::Session;
 use super::{Web, settings::Settings};
-use super::{claims::Guard, refusal::Refusal};
 use crate::backend::{Backend, Check, NewSession, Tokens};
 use crate::clock::UnixMillis;
 use crate::engine::{Error, Failure, SessionView, Verification};
@@ -28,10 +28,21 @@ struct Inner {
     state: Mutex<State>,
 }
 
+/// What is known of the request's session.
+#[derive(Clone, Default)]
+enum Known {
+    /// Nobody has asked.
+    #[default]
+    Nothing,
+    /// It was brought, or given.
+    Session(Arc<Current>),
+    /// It has been ended since.
+    Ended,
+}
+
 #[derive(Default)]
 struct State {
-    /// The session that the request brings, once that was found out; or the one that it was given.
-    current: Option<Arc<Current>>,
+    current: Known,
     effects: Effects,
 }
 
@@ -140,8 +151,11 @@ impl Sessions {
     }
 
     pub(super) async fn current(&self) -> Result<Arc<Current>, Refusal> {
-        if let Some(current) = &self.state().current {
-            return Ok(Arc::clone(current));
+        let known = self.state().current.clone();
+        match known {
+            Known::Session(current) => return Ok(current),
+            Known::Ended => return Err(Refusal::Unauthorised),
+            Known::Nothing => {}
         }
         let current = match self.find().await {
             Ok(current) => Arc::new(current),
@@ -150,7 +164,7 @@ impl Sessions {
                 return Err(why);
             }
         };
-        self.state().current = Some(Arc::clone(&current));
+        self.state().current = Known::Session(Arc::clone(&current));
         Ok(current)
     }
 
@@ -160,12 +174,12 @@ impl Sessions {
 
     /// From now on the request has no session.
     pub(super) fn forget(&self) {
-        self.state().current = None;
+        self.state().current = Known::Ended;
     }
 
     pub(super) fn replace(&self, current: Current) -> Arc<Current> {
         let current = Arc::new(current);
-        self.state().current = Some(Arc::clone(&current));
+        self.state().current = Known::Session(Arc::clone(&current));
         current
     }
 
@@ -299,17 +313,5 @@ impl Creation<'_> {
             way,
         });
         Ok(Session::untyped(sessions.clone(), current))
-    }
-}
-
-impl Sessions {
-    /// The same as [`Sessions::session`], if it passes all `guards`.
-    ///
-    /// # Errors
-    /// [`Refusal`].
-    pub async fn guarded(&self, guards: &[&dyn Guard]) -> Result<Session, Refusal> {
-        let session: Session = self.session().await?;
-        session.require_all(guards)?;
-        Ok(session)
     }
 }

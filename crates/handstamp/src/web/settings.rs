@@ -13,6 +13,7 @@ use crate::config::ConfigError;
 pub struct Settings {
     pub(super) refresh_path: String,
     pub(super) sign_out_path: String,
+    pub(super) keys_path: String,
     pub(super) cookies: CookieSettings,
     pub(super) transfer: Transfer,
     pub(super) anti_csrf: AntiCsrfMode,
@@ -54,6 +55,13 @@ impl Settings {
         &self.sign_out_path
     }
 
+    /// Where `GET` brings the keys that access tokens are signed by, as a JSON Web Key Set: the base path with
+    /// `/.well-known/jwks.json`.
+    #[must_use]
+    pub fn keys_path(&self) -> &str {
+        &self.keys_path
+    }
+
     /// How forged requests are told from the application's own.
     #[must_use]
     pub fn anti_csrf(&self) -> AntiCsrfMode {
@@ -82,9 +90,11 @@ pub enum Transfer {
 /// a header no other site can add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AntiCsrfMode {
-    /// The header `anti-csrf` has to bring a token that the session was created with. For browsers that know no `SameSite`.
+    /// The header `anti-csrf` has to bring a token that the session was created with. For browsers that know no `SameSite`. With a
+    /// refresh, where the first front ends bring none, their own header is enough.
     Token,
-    /// The header `rid` has to be there, whatever it says: another site's script may not send it unless CORS lets it.
+    /// The header `rid` has to be there, whatever it says, or another of the front end's own: another site's script may not send it
+    /// unless CORS lets it.
     CustomHeader,
     /// The cookies' `SameSite` is enough.
     SameSite,
@@ -262,6 +272,7 @@ impl SettingsBuilder {
         );
         Ok(Settings {
             sign_out_path: format!("{base_path}/signout"),
+            keys_path: format!("{base_path}/.well-known/jwks.json"),
             refresh_path,
             cookies,
             transfer: self.transfer,

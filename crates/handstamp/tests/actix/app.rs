@@ -6,18 +6,20 @@
 )]
 
 use std::fmt;
+use std::time::Duration;
 
-use actix_web::body::to_bytes;
-use actix_web::dev::Service as _;
+use actix_web::body::{MessageBody, to_bytes};
+use actix_web::dev::{Service as _, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, init_service};
 use actix_web::web::{self, Path, ServiceConfig};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{Error, HttpResponse, ResponseError};
 use handstamp::web::actix::{MaybeSession, SessionMiddleware};
-use handstamp::web::{Refusal, Session, Sessions, Web};
+use handstamp::web::{Guard, Refusal, Session, Sessions, Web};
 
 use crate::browser::Answer;
-use crate::support::{Plan, ROLES};
+use crate::support::{MFA, Plan, ROLES};
 
 pub(crate) struct App(Web);
 
@@ -33,8 +35,11 @@ impl App {
             .configure(routes);
         let app = init_service(app).await;
         let response = app.call(converted(request).to_request()).await;
-        let (_, response) = response.unwrap().into_parts();
-        read(response.map_into_boxed_body()).await
+        match response {
+            Ok(response) => read(response.into_parts().1.map_into_boxed_body()).await,
+            // As a server does it in the end.
+            Err(error) => read(error.error_response()).await,
+        }
     }
 }
 
@@ -79,6 +84,13 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/data", web::put().to(write_data))
         .route("/sure", web::get().to(sure))
         .route("/logout", web::post().to(logout))
+        .route("/leave", web::post().to(leave))
+        .route("/grow/{by}", web::post().to(grow))
+        .service(
+            web::resource("/vault")
+                .wrap(from_fn(guard))
+                .get(async || "gold"),
+        )
         .route("/half", web::post().to(half))
         .route("/own", web::get().to(own))
         .route("/visit", web::post().to(visit))
@@ -148,6 +160,35 @@ async fn sure(session: Session) -> Result<&'static str, Refusal> {
 async fn logout(session: Session) -> Result<HttpResponse, handstamp::Failure> {
     session.revoke().await?;
     Ok(HttpResponse::Ok().finish())
+}
+
+/// What comes after a sign-out in the same request has no session.
+async fn leave(session: Session, sessions: Sessions) -> Result<String, Refusal> {
+    session.revoke().await?;
+    let left: Option<Session> = sessions.session_if_any().await?;
+    Ok(left.map_or("gone", |_| "still there").to_owned())
+}
+
+async fn grow(session: Session, by: Path<usize>) -> Result<HttpResponse, handstamp::Error> {
+    session
+        .write_payload(&serde_json::json!({"text": "x".repeat(*by)}))
+        .await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// Around routes that need a session, whatever their handlers do.
+async fn guard(
+    session: Session,
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let guards: [&dyn Guard; 3] = [
+        &ROLES.excludes("guest".to_owned()),
+        &MFA.is(true),
+        &MFA.fresher_than(Duration::from_mins(1)),
+    ];
+    session.require_all(guards)?;
+    next.call(request).await
 }
 
 /// Fails after it has made a session.

@@ -178,7 +178,7 @@ async fn a_route_outside_the_middleware_is_a_mistake() {
 #[tokio::test]
 async fn a_status_that_is_told_is_the_one_that_is_sent() {
     let world = World::new();
-    world.store_is_away(true);
+    world.fail(true);
     let user = handstamp::UserId::parse("ada").unwrap();
     let failure = async || world.web.backend().revoke_user(&user).await.unwrap_err();
     let payload = serde_json::from_str::<u8>("x").unwrap_err();

@@ -24,3 +24,4 @@ mod simulation;
 mod sqlite;
 mod support;
 mod tokens;
+mod upkeep;

@@ -121,7 +121,7 @@ impl World {
             Some(SigningKey::from_pkcs8(stored.kind.algorithm()?, &stored.material).unwrap())
         });
         signing
-            .find_map(|key| access::open(token, [NamedKey { id, key: &key }]).ok())
+            .find_map(|key| access::open(token, &[NamedKey { id, key: &key }]).ok())
             .unwrap()
     }
 

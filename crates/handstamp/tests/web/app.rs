@@ -5,17 +5,19 @@
     reason = "helpers of tests are not seen to be tests"
 )]
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Path;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use handstamp::web::{Refusal, Session, SessionLayer, Sessions, Web};
+use handstamp::web::{Refusal, RequireLayer, Session, SessionLayer, Sessions, Web};
 use tower::ServiceExt as _;
 
 use crate::browser::Answer;
-use crate::support::{Plan, ROLES};
+use crate::support::{MFA, Plan, ROLES};
 
 pub(crate) struct App(Router);
 
@@ -38,6 +40,14 @@ impl App {
 }
 
 fn routes() -> Router {
+    let vault = Router::new()
+        .route("/vault", get(async || "gold"))
+        .route_layer(
+            RequireLayer::session()
+                .guard(ROLES.excludes("guest".to_owned()))
+                .guard(MFA.is(true))
+                .guard(MFA.fresher_than(Duration::from_mins(1))),
+        );
     Router::new()
         .route("/login/{user}", post(login))
         .route("/me", get(me).post(me))
@@ -48,10 +58,13 @@ fn routes() -> Router {
         .route("/data", get(read_data).put(write_data))
         .route("/sure", get(sure))
         .route("/logout", post(logout))
+        .route("/leave", post(leave))
+        .route("/grow/{by}", post(grow))
         .route("/half", post(half))
         .route("/own", get(own))
         .route("/visit", post(visit))
         .route("/plain", get(async || "plain"))
+        .merge(vault)
 }
 
 async fn login(
@@ -116,6 +129,20 @@ async fn sure(session: Session) -> Result<&'static str, Refusal> {
 
 async fn logout(session: Session) -> Result<StatusCode, handstamp::Failure> {
     session.revoke().await?;
+    Ok(StatusCode::OK)
+}
+
+/// What comes after a sign-out in the same request has no session.
+async fn leave(session: Session, sessions: Sessions) -> Result<String, Refusal> {
+    session.revoke().await?;
+    let left: Option<Session> = sessions.session_if_any().await?;
+    Ok(left.map_or("gone", |_| "still there").to_owned())
+}
+
+async fn grow(session: Session, Path(by): Path<usize>) -> Result<StatusCode, handstamp::Error> {
+    session
+        .write_payload(&serde_json::json!({"text": "x".repeat(by)}))
+        .await?;
     Ok(StatusCode::OK)
 }
 

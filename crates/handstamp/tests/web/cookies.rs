@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use handstamp::Config;
 use handstamp::web::{CookieNames, Former, SameSite, Settings};
 use http::{Request, StatusCode};
 
@@ -82,6 +83,15 @@ async fn no_cookie_is_asked_to_stay_longer_than_browsers_keep_it() {
         cookie.ends_with(&format!("Max-Age={}", 400 * DAY)),
         "{cookie}"
     );
+    let days = Duration::from_hours(24 * 500);
+    let config = Config::builder().refresh_token_validity(days).build();
+    let settings = at("https://api.example.com").build().unwrap();
+    let world = World::configured(settings, config.unwrap());
+    let answer = Browser::default().post(&world, "/login/ada").await;
+    for cookie in answer.set_cookies() {
+        let longest = format!("Max-Age={}", 400 * DAY);
+        assert!(cookie.ends_with(&longest), "{cookie}");
+    }
 }
 
 /// Cookies that only look like ours after somebody has cleaned them up.

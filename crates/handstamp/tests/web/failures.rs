@@ -1,36 +1,9 @@
-//! What goes wrong: refused with the statuses of the settings, answered by the application itself, failed in the middle.
+//! What goes wrong in handlers, and what they say themselves.
 
-use handstamp::web::Settings;
 use http::{Request, StatusCode};
 
 use crate::browser::Browser;
 use crate::support::{HOUR, World};
-
-#[tokio::test]
-async fn the_statuses_are_those_of_the_settings() {
-    let settings = Settings::builder("https://api.example.com")
-        .expired_status(440)
-        .invalid_claim_status(470);
-    let world = World::with(settings.build().unwrap());
-    let mut browser = Browser::default();
-    assert_eq!(browser.get(&world, "/me").await.status.as_u16(), 440);
-    assert_eq!(browser.refresh(&world).await.status.as_u16(), 440);
-    browser.post(&world, "/login/ada").await;
-    let answer = browser.get(&world, "/admin").await;
-    assert_eq!(answer.status.as_u16(), 470);
-    assert!(
-        answer.body.contains("claimValidationErrors"),
-        "{}",
-        answer.body
-    );
-    world.advance(HOUR * 2);
-    let answer = browser.get(&world, "/maybe").await;
-    assert_eq!(answer.status.as_u16(), 440);
-    assert_eq!(answer.body, r#"{"message":"try refresh token"}"#);
-    let answer = browser.post(&world, "/auth/signout").await;
-    assert_eq!(answer.status.as_u16(), 440);
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-}
 
 #[tokio::test]
 async fn a_handler_may_answer_a_refusal_itself() {
@@ -61,20 +34,16 @@ async fn a_handler_that_fails_after_it_has_made_a_session_still_hands_it_out() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_signs_nobody_out() {
+async fn what_needs_a_store_that_is_away_can_be_tried_again() {
     let world = World::new();
     let mut browser = Browser::signed_in(&world).await;
-    world.store_is_away(true);
-    // The signature is enough.
-    assert_eq!(browser.get(&world, "/me").await.body, "ada");
+    world.fail(true);
     for (method, path) in [
         ("GET", "/sure"),
         ("GET", "/data"),
         ("PUT", "/data"),
         ("POST", "/login/ada"),
         ("POST", "/logout"),
-        ("POST", "/auth/session/refresh"),
-        ("POST", "/auth/signout"),
     ] {
         let answer = browser.send(&world, method, path, "{}").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
@@ -82,8 +51,8 @@ async fn a_store_that_is_away_signs_nobody_out() {
         assert_eq!(answer.header("front-token"), None, "{path}");
         assert!(!answer.body.contains("purpose"), "{}", answer.body);
     }
-    world.store_is_away(false);
-    assert_eq!(browser.refresh(&world).await.status, StatusCode::OK);
+    world.fail(false);
+    assert_eq!(browser.get(&world, "/sure").await.body, "still there");
 }
 
 /// A proxy may split what a browser has put into one header.

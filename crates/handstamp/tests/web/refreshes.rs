@@ -38,14 +38,36 @@ async fn a_use_is_confirmed_in_the_background_once() {
     for _ in 0..5 {
         assert_eq!(browser.get(&world, "/me").await.body, "ada");
     }
-    // The store in memory is done when the task has had its turn.
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
+    settle().await;
     world.advance(HOUR * 2);
     let answer = stolen.ask(&world, "POST", REFRESH, "").await;
     assert_eq!(answer.body, r#"{"message":"token theft detected"}"#);
     assert_eq!(world.sessions_of("ada").await, 0);
+}
+
+/// Lets the tasks that nobody waits for do what they can.
+async fn settle() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A store that was away hears of it with the next use.
+#[tokio::test]
+async fn a_use_that_the_store_did_not_hear_of_is_told_again() {
+    let world = World::new();
+    let mut browser = Browser::signed_in(&world).await;
+    let stolen = browser.clone();
+    browser.refresh(&world).await;
+    world.fail(true);
+    assert_eq!(browser.get(&world, "/me").await.body, "ada");
+    settle().await;
+    world.fail(false);
+    assert_eq!(browser.get(&world, "/me").await.body, "ada");
+    settle().await;
+    world.advance(HOUR * 2);
+    let answer = stolen.ask(&world, "POST", REFRESH, "").await;
+    assert_eq!(answer.body, r#"{"message":"token theft detected"}"#);
 }
 
 #[tokio::test]
@@ -174,6 +196,61 @@ async fn with_a_custom_header_only_those_who_send_it_refresh() {
         browser.post(&world, "/auth/signout").await.status,
         StatusCode::OK
     );
+}
+
+/// No other site's form can send a header; CORS decides about scripts.
+#[tokio::test]
+async fn any_header_of_a_front_end_is_custom_enough() {
+    let settings = Settings::builder("https://api.example.com")
+        .website("https://example.org")
+        .build()
+        .unwrap();
+    for header in ["supertokens-sdk-name", "fdi-version", "st-auth-mode"] {
+        let world = World::with(settings.clone());
+        let mut browser = Browser::signed_in(&world).await;
+        browser.headers.push((header, "website".to_owned()));
+        assert_eq!(browser.post(&world, "/me").await.body, "ada", "{header}");
+        let answer = browser.refresh(&world).await;
+        assert_eq!(answer.status, StatusCode::OK, "{header}");
+    }
+}
+
+/// The first front ends have a token, and bring it along with everything but a refresh.
+#[tokio::test]
+async fn with_a_token_the_first_front_ends_refresh_without_it() {
+    let settings = Settings::builder("https://api.example.com")
+        .anti_csrf(AntiCsrfMode::Token)
+        .build()
+        .unwrap();
+    let world = World::with(settings);
+    let mut browser = Browser::signed_in(&world).await;
+    let first = ("supertokens-sdk-name", "website".to_owned());
+    for others in [
+        vec![],
+        vec![("rid", "session".to_owned())],
+        vec![first.clone(), ("st-auth-mode", "cookie".to_owned())],
+        vec![first.clone(), ("fdi-version", "1.16,1.17".to_owned())],
+        vec![first.clone(), ("anti-csrf", "wrong".to_owned())],
+    ] {
+        browser.headers = others;
+        let answer = browser.ask(&world, "POST", REFRESH, "").await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNAUTHORIZED,
+            "{:?}",
+            browser.headers
+        );
+    }
+    browser.headers = vec![first];
+    let answer = browser.refresh(&world).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    for path in ["/me", "/auth/signout"] {
+        let answer = browser.ask(&world, "POST", path, "").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    let token = answer.header("anti-csrf").unwrap().to_owned();
+    browser.headers.push(("anti-csrf", token));
+    assert_eq!(browser.post(&world, "/me").await.body, "ada");
 }
 
 #[tokio::test]

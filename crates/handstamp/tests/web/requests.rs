@@ -212,6 +212,19 @@ async fn a_way_that_is_closed_is_not_taken() {
     let answer = browser.post(&headers, "/login/ada").await;
     assert!(answer.header("st-access-token").is_some());
     assert!(browser.jar.is_empty());
+    let token = answer.header("st-access-token").unwrap();
+    let cookie = ("__Host-sAccessToken", "/", token);
+    let with_cookie = Browser {
+        jar: vec![(
+            cookie.0.to_owned(),
+            cookie.1.to_owned(),
+            None,
+            cookie.2.to_owned(),
+        )],
+        ..Browser::default()
+    };
+    let answer = with_cookie.ask(&headers, "GET", "/me", "").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
 }
 
 /// The application's own bearer tokens, or another issuer's, do not stand in the way of a cookie.
@@ -283,4 +296,154 @@ async fn a_repeated_refresh_brings_the_same_to_watch_and_the_next_another() {
     assert_ne!(watched(&next), watched(&again));
     let answer = browser.post(&world, "/auth/signout").await;
     assert_eq!(answer.header("id-refresh-token"), Some("remove"));
+}
+
+#[tokio::test]
+async fn a_guarded_route_lets_nobody_through_that_lacks_something() {
+    let world = World::new();
+    let mut browser = Browser::default();
+    let answer = browser.get(&world, "/vault").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let payload = |age: i64| {
+        let fetched = world.now().as_millis() - age;
+        format!(r#"{{"st-role":{{"v":["user"],"t":0}},"st-mfa":{{"v":true,"t":{fetched}}}}}"#)
+    };
+    browser
+        .send(&world, "POST", "/login/ada", &payload(0))
+        .await;
+    assert_eq!(browser.get(&world, "/vault").await.body, "gold");
+    browser
+        .send(&world, "POST", "/login/ada", &payload(60_001))
+        .await;
+    let answer = browser.get(&world, "/vault").await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(
+        body["claimValidationErrors"],
+        serde_json::json!([{"id": "st-mfa", "reason": {
+            "message": "expired", "ageInSeconds": 60, "maxAgeInSeconds": 60,
+        }}])
+    );
+    let other = r#"{"st-role":{"v":["guest"],"t":0},"st-mfa":{"v":false,"t":0}}"#;
+    browser.send(&world, "POST", "/login/ada", other).await;
+    let answer = browser.get(&world, "/vault").await;
+    let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let failed = body["claimValidationErrors"].as_array().unwrap();
+    let reasons: Vec<_> = failed
+        .iter()
+        .map(|it| it["reason"]["message"].as_str())
+        .collect();
+    assert_eq!(
+        reasons,
+        [Some("wrong value"), Some("wrong value"), Some("expired")]
+    );
+    assert_eq!(failed[0]["reason"]["expectedToNotInclude"], "guest");
+    assert_eq!(failed[1]["reason"]["actualValue"], false);
+}
+
+#[tokio::test]
+async fn statuses_are_as_front_ends_were_told() {
+    let settings = Settings::builder("https://api.example.com")
+        .expired_status(440)
+        .invalid_claim_status(418);
+    let world = World::with(settings.build().unwrap());
+    let mut browser = Browser::default();
+    assert_eq!(browser.get(&world, "/me").await.status.as_u16(), 440);
+    assert_eq!(browser.get(&world, "/vault").await.status.as_u16(), 440);
+    assert_eq!(browser.refresh(&world).await.status.as_u16(), 440);
+    browser.post(&world, "/login/ada").await;
+    assert_eq!(browser.get(&world, "/admin").await.status.as_u16(), 418);
+    assert_eq!(browser.get(&world, "/vault").await.status.as_u16(), 418);
+    world.advance(HOUR * 2);
+    assert_eq!(
+        browser.post(&world, "/auth/signout").await.status.as_u16(),
+        440
+    );
+}
+
+/// What the store suffers from says nothing of sessions, and takes nothing from anybody.
+#[tokio::test]
+async fn a_store_that_fails_signs_nobody_out() {
+    let world = World::new();
+    let mut browser = Browser::signed_in(&world).await;
+    world.fail(true);
+    let answer = browser.post(&world, "/auth/signout").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert!(answer.set_cookies().is_empty());
+    // Nothing else needs the store.
+    for path in ["/me", "/plain", "/maybe"] {
+        let answer = browser.get(&world, path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+    }
+    world.fail(false);
+    world.advance(HOUR * 2);
+    world.fail(true);
+    let answer = browser.refresh(&world).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.set_cookies().is_empty());
+    world.fail(false);
+    assert_eq!(browser.refresh(&world).await.status, StatusCode::OK);
+    assert_eq!(browser.get(&world, "/me").await.body, "ada");
+}
+
+#[tokio::test]
+async fn who_has_signed_out_has_no_session_for_the_rest_of_the_request() {
+    let world = World::new();
+    let mut browser = Browser::signed_in(&world).await;
+    assert_eq!(browser.post(&world, "/leave").await.body, "gone");
+    assert_eq!(world.sessions_of("ada").await, 0);
+}
+
+#[tokio::test]
+async fn a_payload_that_outgrows_its_cookie_is_not_kept() {
+    let world = World::new();
+    let mut browser = Browser::signed_in(&world).await;
+    let answer = browser.post(&world, "/grow/4000").await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(answer.set_cookies().is_empty());
+    let answer = browser.refresh(&world).await;
+    assert_eq!(answer.front_token()["up"], serde_json::json!({}));
+    assert_eq!(
+        browser.post(&world, "/grow/100").await.status,
+        StatusCode::OK
+    );
+}
+
+/// An app that takes over from the page in its web view.
+#[tokio::test]
+async fn who_signs_in_by_headers_has_no_cookies_left() {
+    let world = World::new();
+    let mut browser = Browser::signed_in(&world).await;
+    browser.headers.push(("st-auth-mode", "header".to_owned()));
+    let answer = browser.post(&world, "/login/bob").await;
+    assert!(answer.header("st-access-token").is_some());
+    assert!(browser.jar.is_empty(), "{:?}", browser.jar);
+}
+
+/// For services that only check tokens.
+#[tokio::test]
+async fn the_keys_are_published() {
+    let world = World::new();
+    let mut browser = Browser::signed_in(&world).await;
+    let answer = browser.get(&world, "/auth/.well-known/jwks.json").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(
+        answer.header("cache-control"),
+        Some("max-age=604740, must-revalidate")
+    );
+    let set: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let ids: Vec<_> = set["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| &key["kid"])
+        .collect();
+    let token = browser.cookie("__Host-sAccessToken").unwrap();
+    let header = token.split('.').next().unwrap();
+    let header = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, header);
+    let header: serde_json::Value = serde_json::from_slice(&header.unwrap()).unwrap();
+    assert!(ids.contains(&&header["kid"]), "{ids:?}");
+    assert!(!answer.body.contains("\"d\""));
 }

@@ -23,6 +23,7 @@ use crate::browser::Answer;
 
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 pub(crate) const ROLES: Claim<Vec<String>> = Claim::new("st-role");
+pub(crate) const MFA: Claim<bool> = Claim::new("st-mfa");
 
 pub(crate) struct World {
     pub(crate) engine: Engine,
@@ -31,6 +32,12 @@ pub(crate) struct World {
     store: Arc<Faulty<MemoryStorage>>,
     app: App,
 }
+
+const NONE: Faults = Faults {
+    yields: 0,
+    before: 0,
+    after: 0,
+};
 
 /// The application's own type for the payload.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,28 +56,32 @@ impl World {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
+        Self::configured(settings, Config::default())
+    }
+
+    pub(crate) fn configured(settings: Settings, config: Config) -> Self {
         let clock = Arc::new(ManualClock::new(UnixMillis::new(1_700_000_000_000)));
-        let store = Arc::new(Faulty::new(MemoryStorage::new(), 1, faults(0)));
+        let store = Arc::new(Faulty::new(MemoryStorage::new(), 1, NONE));
         let parts = Parts {
             storage: store.clone(),
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),
             keys: Arc::new(FixtureKeys::default()),
         };
-        let engine = Engine::new(parts, Config::default());
-        Self::over(engine, clock, store, settings)
+        let engine = Engine::new(parts, config);
+        Self::over(engine, store, clock, settings)
     }
 
     /// The same users and sessions, deployed with other settings.
     pub(crate) fn redeployed(&self, settings: Settings) -> Self {
-        let (clock, store) = (Arc::clone(&self.clock), Arc::clone(&self.store));
-        Self::over(self.engine.clone(), clock, store, settings)
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        Self::over(self.engine.clone(), store, clock, settings)
     }
 
     fn over(
         engine: Engine,
-        clock: Arc<ManualClock>,
         store: Arc<Faulty<MemoryStorage>>,
+        clock: Arc<ManualClock>,
         settings: Settings,
     ) -> Self {
         let web = Web::new(engine.clone(), settings);
@@ -87,6 +98,12 @@ impl World {
         self.clock.advance(span);
     }
 
+    /// From now on all steps of the store fail, or none.
+    pub(crate) fn fail(&self, fails: bool) {
+        let before = if fails { 1000 } else { 0 };
+        self.store.set_faults(Faults { before, ..NONE });
+    }
+
     pub(crate) fn now(&self) -> UnixMillis {
         self.clock.now()
     }
@@ -95,22 +112,9 @@ impl World {
         self.app.send(request).await
     }
 
-    /// From now on the store is away, or is there again.
-    pub(crate) fn store_is_away(&self, away: bool) {
-        self.store.set_faults(faults(if away { 1000 } else { 0 }));
-    }
-
     pub(crate) async fn sessions_of(&self, user: &str) -> usize {
         let user = UserId::parse(user).unwrap();
         let handles = self.web.backend().handles_of_user(&user).await;
         handles.unwrap().len()
-    }
-}
-
-fn faults(before: u32) -> Faults {
-    Faults {
-        yields: 0,
-        before,
-        after: 0,
     }
 }

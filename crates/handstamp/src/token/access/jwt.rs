@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{AccessClaims, NamedKey, Parts, Rejected, TokenFormat, string};
+use super::{AccessClaims, Keyring, NamedKey, Parts, Rejected, TokenFormat, string};
 use crate::clock::UnixMillis;
 use crate::id::{SessionHandle, TenantId, UserId};
 use crate::json::JsonObject;
@@ -179,23 +179,20 @@ fn signing_input(
     Ok(text)
 }
 
-pub(super) fn open<'k>(
+pub(super) fn open(
     parts: &Parts<'_>,
-    keys: impl IntoIterator<Item = NamedKey<'k>>,
+    keys: &impl Keyring,
 ) -> Result<(AccessClaims, TokenFormat), Rejected> {
     let (header, format) = header(parts.header)?;
-    let named = keys
-        .into_iter()
-        .find(|named| named.id == header.kid)
-        .ok_or(Rejected::UnknownKey)?;
+    let key = keys.find(&header.kid).ok_or(Rejected::UnknownKey)?;
     // The key says how it signs. A header that says otherwise is somebody's try.
-    if header.alg != named.key.algorithm().as_str() {
+    if header.alg != key.algorithm().as_str() {
         return Err(Rejected::Malformed);
     }
     let signature = URL_SAFE_NO_PAD
         .decode(parts.signature)
         .map_err(|_| Rejected::Malformed)?;
-    if !named.key.verifies(parts.signed.as_bytes(), &signature) {
+    if !key.verifies(parts.signed.as_bytes(), &signature) {
         return Err(Rejected::Signature);
     }
     Ok((claims(parts.payload, format)?, format))

@@ -6,11 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{AccessClaims, NamedKey, Parts, Rejected, TokenFormat};
+use super::{AccessClaims, Keyring, Parts, Rejected, TokenFormat};
 use crate::clock::UnixMillis;
 use crate::id::UserId;
 use crate::json::JsonObject;
-use crate::jws::{Algorithm, KeyError, SigningKey};
+use crate::jws::{Algorithm, KeyError, SigningKey, VerifyingKey};
 use crate::token::{Hash1, Secret};
 use uuid::Uuid;
 
@@ -151,18 +151,14 @@ pub fn cookie_len(
     Ok(name.len() + text.len() + escapes + ".".len() + SIGNATURE)
 }
 
-pub(super) fn open<'k>(
-    parts: &Parts<'_>,
-    keys: impl IntoIterator<Item = NamedKey<'k>>,
-) -> Result<AccessClaims, Rejected> {
+pub(super) fn open(parts: &Parts<'_>, keys: &impl Keyring) -> Result<AccessClaims, Rejected> {
     let signature = STANDARD
         .decode(parts.signature)
         .map_err(|_| Rejected::Malformed)?;
-    let signed = |named: NamedKey<'_>| {
-        named.key.algorithm() == Algorithm::Rs256
-            && named.key.verifies(parts.signed.as_bytes(), &signature)
+    let signed = |key: &VerifyingKey| {
+        key.algorithm() == Algorithm::Rs256 && key.verifies(parts.signed.as_bytes(), &signature)
     };
-    if !keys.into_iter().any(signed) {
+    if !keys.all().any(signed) {
         return Err(Rejected::UnknownKey);
     }
     let payload = STANDARD
