@@ -199,6 +199,28 @@ async fn a_status_that_is_told_is_the_one_that_is_sent() {
     }
 }
 
+/// Whatever prints a response does not print them.
+#[tokio::test]
+async fn tokens_in_headers_stay_secret() {
+    let world = World::new();
+    let app = App::new()
+        .wrap(SessionMiddleware::new(world.web.clone()))
+        .configure(routes);
+    let app = init_service(app).await;
+    let login = post("/login/ada").insert_header(("st-auth-mode", "header"));
+    let response = app.call(login.to_request()).await.unwrap();
+    for name in ["st-access-token", "st-refresh-token"] {
+        assert!(response.headers().get(name).unwrap().is_sensitive());
+    }
+    assert!(
+        !response
+            .headers()
+            .get("front-token")
+            .unwrap()
+            .is_sensitive()
+    );
+}
+
 /// Why there is a type of ours: the manual warns of this one.
 #[tokio::test]
 async fn the_frameworks_own_option_takes_what_is_over_for_nothing() {
