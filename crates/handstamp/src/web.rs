@@ -2,7 +2,8 @@
 //!
 //! An application says where its sessions live ([`crate::backend::Backend`]) and how they travel ([`Settings`]), puts a [`SessionLayer`]
 //! around its routes, and asks for a [`Session`] in each handler that needs one. The page in front uses `supertokens-website`, or an app
-//! its mobile SDK, as it is. `POST /auth/session/refresh` and `POST /auth/signout` are answered by the layer.
+//! its mobile SDK, as it is. `POST /auth/session/refresh` and `POST /auth/signout` are answered by the layer. For
+//! actix-web a middleware does the layer's work: module `actix`.
 //!
 //! Nothing is read before a handler asks. An access token is checked by its signature, at once, in this process; the store is asked when
 //! a session is made, refreshed or ended, for session data, and by [`Session::check_storage`]. That an access token of a refresh was used
@@ -68,6 +69,8 @@ use crate::backend::{Backend, Confirmation};
 use crate::clock::UnixMillis;
 use crate::id::{SessionHandle, UserId};
 
+#[cfg(feature = "actix")]
+pub mod actix;
 #[cfg(feature = "axum")]
 mod axum;
 mod claims;

@@ -25,6 +25,7 @@ static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         return folder.into();
     }
     let features = [
+        ("actix", cfg!(feature = "actix")),
         ("axum", cfg!(feature = "axum")),
         ("mysql", cfg!(feature = "mysql")),
         ("postgres", cfg!(feature = "postgres")),
@@ -161,6 +162,11 @@ fn goes_the_whole_way(name: &str, login: (&str, &str)) {
 #[test]
 fn axum() {
     goes_the_whole_way("axum", ("/login", "ada"));
+}
+
+#[test]
+fn actix() {
+    goes_the_whole_way("actix", ("/login", "ada"));
 }
 
 #[test]

@@ -50,13 +50,7 @@ impl IntoResponse for Refusal {
 /// What cannot be is the application's mistake: 500. A store that is away is 503.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        match self {
-            Self::Failure(failure) => failure.into_response(),
-            Self::Invalid(_) | Self::ProtectedClaim => {
-                tracing::error!(why = %self, "a session was not to be made or changed so");
-                Answer::message(500, "the session cannot be made").into_response::<Body>()
-            }
-        }
+        Answer::error(&self).into_response::<Body>()
     }
 }
 

@@ -75,7 +75,8 @@ where
             let mut response = inner.call(request).await?;
             if let Some(refusal) = response.extensions().get::<Arc<Refusal>>() {
                 let statuses = sessions.settings().statuses();
-                if let Some(status) = statuses.of(refusal) {
+                let status = refusal.kind().map(|kind| statuses.of(kind));
+                if let Some(status) = status.and_then(|it| StatusCode::from_u16(it).ok()) {
                     *response.status_mut() = status;
                 }
             }
@@ -94,11 +95,12 @@ async fn respond<Out: From<String>>(endpoint: Endpoint, sessions: &Sessions) -> 
 
 impl Answer {
     pub(super) fn into_response<Out: From<String>>(self) -> Response<Out> {
+        let kept = self.cache_control();
         let Self {
             status,
             body,
             retry_after,
-            kept_for,
+            ..
         } = self;
         let mut response = Response::new(Out::from(body));
         *response.status_mut() =
@@ -106,11 +108,8 @@ impl Answer {
         let headers = response.headers_mut();
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         headers.insert(header::CONTENT_TYPE, json);
-        if let Some(kept) = kept_for {
-            let kept = format!("max-age={}, must-revalidate", kept.as_secs());
-            if let Ok(kept) = HeaderValue::try_from(kept) {
-                headers.insert(header::CACHE_CONTROL, kept);
-            }
+        if let Some(Ok(kept)) = kept.map(HeaderValue::try_from) {
+            headers.insert(header::CACHE_CONTROL, kept);
         }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

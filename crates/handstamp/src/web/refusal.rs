@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Response, StatusCode};
+use http::Response;
 
 use super::claims::InvalidClaim;
+#[cfg(any(feature = "axum", feature = "actix"))]
+use crate::engine::Error;
 use crate::engine::Failure;
 
 /// Why a request does not get the session that its route asks for.
@@ -84,6 +86,12 @@ impl Answer {
         }
     }
 
+    /// What caches may do.
+    pub(super) fn cache_control(&self) -> Option<String> {
+        let kept = self.kept_for?;
+        Some(format!("max-age={}, must-revalidate", kept.as_secs()))
+    }
+
     /// A failure that is none of the client's business: what it was goes to the log.
     pub(super) fn failure(failure: &Failure) -> Self {
         tracing::error!(why = %failure, "a request failed for its session's sake");
@@ -96,6 +104,18 @@ impl Answer {
             };
         }
         Self::message(500, "sessions cannot be looked at")
+    }
+
+    /// What cannot be is the application's mistake.
+    #[cfg(any(feature = "axum", feature = "actix"))]
+    pub(super) fn error(error: &Error) -> Self {
+        match error {
+            Error::Failure(failure) => Self::failure(failure),
+            Error::Invalid(_) | Error::ProtectedClaim => {
+                tracing::error!(why = %error, "a session was not to be made or changed so");
+                Self::message(500, "the session cannot be made")
+            }
+        }
     }
 }
 
@@ -114,17 +134,30 @@ impl Statuses {
     };
 
     /// The status of an answer that says so.
-    pub(super) fn of(self, refusal: &Refusal) -> Option<StatusCode> {
-        let status = match refusal {
-            Refusal::Unauthorised | Refusal::TryRefresh => self.expired,
-            Refusal::InvalidClaims(_) => self.invalid_claim,
-            Refusal::Payload(_) | Refusal::NoLayer | Refusal::Failed(_) => return None,
-        };
-        StatusCode::from_u16(status).ok()
+    pub(super) fn of(self, kind: RefusalKind) -> u16 {
+        match kind {
+            RefusalKind::Expired => self.expired,
+            RefusalKind::InvalidClaim => self.invalid_claim,
+        }
     }
 }
 
+/// The refusals whose status is a matter of settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RefusalKind {
+    Expired,
+    InvalidClaim,
+}
+
 impl Refusal {
+    pub(super) fn kind(&self) -> Option<RefusalKind> {
+        match self {
+            Self::Unauthorised | Self::TryRefresh => Some(RefusalKind::Expired),
+            Self::InvalidClaims(_) => Some(RefusalKind::InvalidClaim),
+            Self::Payload(_) | Self::NoLayer | Self::Failed(_) => None,
+        }
+    }
+
     /// The response that says so, for a service without a framework: 401 or 403, or what the settings have in their place once the
     /// response has gone through the layer.
     #[must_use]

@@ -36,7 +36,7 @@ const REMOVE: HeaderValue = HeaderValue::from_static("remove");
 const EMPTY: HeaderValue = HeaderValue::from_static("");
 
 /// Headers that a response is to get, in the order in which they came up.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Effects {
     headers: Vec<(HeaderName, HeaderValue)>,
     cookies: Vec<HeaderValue>,

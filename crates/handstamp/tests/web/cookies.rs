@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use axum::http::{Request, StatusCode};
 use handstamp::Config;
 use handstamp::web::{CookieNames, Former, SameSite, Settings};
+use http::{Request, StatusCode};
 
 use crate::browser::{Answer, Browser};
 use crate::support::{HOUR, World};
@@ -102,7 +102,7 @@ async fn names_are_compared_byte_for_byte() {
     let token = browser.cookie("__Host-sAccessToken").unwrap();
     let with = async |cookie: Vec<u8>| {
         let request = Request::get("/me").header("cookie", &cookie[..]);
-        let request = request.body(axum::body::Body::empty()).unwrap();
+        let request = request.body(String::new()).unwrap();
         world.send(request).await.status
     };
     let ours = format!("__Host-sAccessToken={token}");

@@ -1,8 +1,8 @@
 //! The refresh and the sign-out that front ends call by themselves.
 
-use axum::http::StatusCode;
 use handstamp::UserId;
 use handstamp::web::{AntiCsrfMode, Settings};
+use http::StatusCode;
 
 use crate::browser::Browser;
 use crate::support::{HOUR, World};

@@ -1,7 +1,7 @@
 //! Requests that bring sessions, and what handlers do with them.
 
-use axum::http::StatusCode;
 use handstamp::web::{Settings, Transfer};
+use http::StatusCode;
 
 use crate::browser::Browser;
 use crate::support::{HOUR, World};
