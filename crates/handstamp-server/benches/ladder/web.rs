@@ -281,5 +281,28 @@ fn tenths(time: Duration) -> String {
 
 const HEAD: &str = "# Web applications
 
-Written by `cargo xtask bench --web`
+Written by `cargo xtask bench --web`, in one run on one machine: what a session costs a route of an axum application. One route is
+asked over the loopback by clients that keep their connections, each with a session of its own; servers and clients share the
+processors. It answers `hello ada`, with the name out of the session, and without one where it is unprotected. The servers are
+processes of their own, built and served in the same way. Routes take turns; what is told is the median, and in brackets the lowest and
+the highest round. *CPU* is the processor time of the server process for one request: the figure to trust, as rates and latencies
+depend on who else uses the machine. A route is held against the unprotected one of its own program in the same round, which is asked
+without a token.
+
+What is compared is not the same:
+
+- **handstamp, `Session`** checks a signed access token (RS256), as one comes of a refresh, and asks no store. Any process that has the
+  public keys can do that, without a way to the database. A session that is revoked is refused at its next refresh, and until then for
+  as long as an access token is good (an hour by default, a setting).
+- **handstamp, `Session` and `check_storage`** does the same, and then reads the session's row: what is revoked is refused at once.
+- **`tower-sessions`, `SqliteStore`** reads the session's row by the id in the cookie, which is not signed: a session that is deleted is
+  gone at once, and every process needs the database. It is `check_storage` that does as much.
+- **`tower-sessions`, `MemoryStore`** looks the id up in a map of this process. No other process knows the session, and all are gone
+  with the process. It does less than any of the others.
+
+A login is one durable write in either SQLite. handstamp signs an access token and makes a refresh token besides; `tower-sessions` has
+neither, nor the rotation and theft detection that they are for.
+
+`tower-sessions` is at 0.14, the newest that there is a SQLite store for (`tower-sessions-sqlx-store` 0.15), with its own defaults and
+those of its pool, but for the write-ahead log.
 ";
