@@ -156,6 +156,10 @@ impl Backend {
     /// # Errors
     /// When the store fails: then nothing is known of the session.
     #[cfg(feature = "web")]
+    #[cfg_attr(
+        not(feature = "remote"),
+        expect(unused_variables, reason = "the token is for a server elsewhere")
+    )]
     pub(crate) async fn is_there(
         &self,
         handle: &SessionHandle,
