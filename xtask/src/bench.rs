@@ -1,16 +1,22 @@
 //! `cargo xtask bench`: the benchmarks, and their report.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use tempfile::NamedTempFile;
 
 use crate::node;
 use crate::postgres;
-use crate::steps::{cargo, root, run};
+use crate::steps::{TOWER_SESSIONS, cargo, root, run, target};
 
 /// What the parts of `docs/benchmarks.md` begin with, in order.
-const PARTS: [&str; 3] = ["# Benchmarks\n", "# PostgreSQL\n", "# Node.js\n"];
+const PARTS: [&str; 4] = [
+    "# Benchmarks\n",
+    "# PostgreSQL\n",
+    "# Web applications\n",
+    "# Node.js\n",
+];
 
 /// Measures, and writes a part of `docs/benchmarks.md`. Answers whether that went well.
 pub(crate) fn run_with(options: &[&str]) -> Result<bool> {
@@ -20,6 +26,7 @@ pub(crate) fn run_with(options: &[&str]) -> Result<bool> {
         if options.contains(&"postgres") {
             postgres::provide()?;
         }
+        let target = target()?;
         let written = NamedTempFile::new().context("no temporary file")?;
         let mut measure = cargo(&[
             "bench",
@@ -29,7 +36,14 @@ pub(crate) fn run_with(options: &[&str]) -> Result<bool> {
             "ladder",
             "--",
         ]);
-        measure.args(options).arg("--output").arg(written.path());
+        match options.split_first() {
+            Some((&"--web", rest)) => {
+                let others = beside_tower_sessions(&target)?;
+                measure.arg("--web").arg(others).args(rest)
+            }
+            _ => measure.args(options),
+        };
+        measure.arg("--output").arg(written.path());
         run(&mut measure)?;
         fs::read_to_string(written.path())?
     };
@@ -58,6 +72,17 @@ fn with_part(report: &str, part: &str) -> String {
     parts.collect::<Vec<_>>().join("\n\n") + "\n"
 }
 
+/// Builds the application with the sessions of `tower-sessions`; answers where the program is.
+fn beside_tower_sessions(target: &Path) -> Result<PathBuf> {
+    let mut build = cargo(&["build", "--release", "--locked", "--manifest-path"]);
+    run(build.arg(TOWER_SESSIONS).arg("--target-dir").arg(target))?;
+    let program = format!(
+        "release/tower-sessions-bench{}",
+        std::env::consts::EXE_SUFFIX
+    );
+    Ok(target.join(program))
+}
+
 /// The npm package beside what else verifies tokens and keeps session data in Node.js.
 fn in_node() -> Result<String> {
     node::provide()?;
@@ -69,9 +94,8 @@ fn in_node() -> Result<String> {
         "--package",
         "handstamp-server",
     ]))?;
-    let own = std::env::current_exe().context("cannot tell where this program is")?;
-    let target = own.ancestors().nth(2).context("not in a target folder")?;
-    node::measure(&target.join("release/handstamp"), target)
+    let target = target()?;
+    node::measure(&target.join("release/handstamp"), &target)
 }
 
 #[cfg(test)]
@@ -83,6 +107,10 @@ mod tests {
         let report = "# Benchmarks\n\n## One\n\n# Node.js\n\nold\n";
         let with = with_part(report, "# PostgreSQL\nnew\n");
         let expected = "# Benchmarks\n\n## One\n\n# PostgreSQL\nnew\n\n# Node.js\n\nold\n";
+        assert_eq!(with, expected);
+        let with = with_part(&with, "# Web applications\nthere\n");
+        let place = "\n\n# Web applications\nthere\n\n# Node.js";
+        let expected = expected.replace("\n\n# Node.js", place);
         assert_eq!(with, expected);
         let with = with_part(&with, "# Node.js\nnew");
         assert_eq!(with, expected.replace("\nold", "new"));

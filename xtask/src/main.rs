@@ -23,6 +23,7 @@ usage: cargo xtask COMMAND
   bench  what operations cost beside the machine's limits, written to docs/benchmarks.md
          [--database sqlite|postgres], [--seconds N] per measurement, [--sessions N] stored for the last part, which with
          PostgreSQL shows the plan of each statement;
+         [--web] sessions in a web application beside tower-sessions instead;
          [--node] the npm package beside others instead
   postgres PROGRAM [ARGUMENT..]
          run a program while a PostgreSQL server is there, named in HANDSTAMP_TEST_POSTGRES

@@ -1,7 +1,7 @@
 //! Steps that all run, whichever of them fail, and the table of how they went.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -115,10 +115,20 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// The manifest of what the benchmark of web applications compares with. It is not of the workspace, and has a lock file of its own.
+pub(crate) const TOWER_SESSIONS: &str = "bench/tower-sessions/Cargo.toml";
+
 /// The top of the tree.
 pub(crate) fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
+}
+
+/// The target folder, wherever it was put: this program is at `<target>/<profile>/xtask`.
+pub(crate) fn target() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    let target = own.ancestors().nth(2).context("not in a target folder")?;
+    Ok(target.to_owned())
 }
 
 fn shown(command: &Command) -> String {

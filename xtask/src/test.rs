@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every test there is.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use testbed::mariadb::MariaDb;
 use testbed::postgres::Postgres;
 
@@ -9,17 +9,11 @@ use crate::mariadb;
 use crate::node;
 use crate::postgres;
 use crate::python;
-use crate::steps::{Steps, cargo, run};
+use crate::steps::{Steps, cargo, run, target};
 
 /// Answers whether all passed.
 pub(crate) fn run_all() -> Result<bool> {
-    // This program is at <target>/<profile>/xtask, wherever the target folder was put.
-    let own = std::env::current_exe().context("cannot tell where this program is")?;
-    let target = own
-        .ancestors()
-        .nth(2)
-        .context("not in a target folder")?
-        .to_owned();
+    let target = target()?;
     let binary = target.join(format!("release/handstamp{}", std::env::consts::EXE_SUFFIX));
     // Where cargo puts examples when it builds tests.
     let examples = target.join("debug/examples");

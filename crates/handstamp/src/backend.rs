@@ -2,6 +2,8 @@
 
 #[cfg(feature = "web")]
 use crate::clock::UnixMillis;
+#[cfg(feature = "web")]
+use crate::engine::TryRefresh;
 use crate::engine::{
     AntiCsrf, Create, Engine, Error, Failure, KeySet, Refresh, Regenerate, Regenerated,
     Verification, Verify,
@@ -145,6 +147,38 @@ impl Backend {
             }
             #[cfg(feature = "remote")]
             Place::Remote(remote) => remote.check_storage(token, anti_csrf).await,
+        }
+    }
+
+    /// Whether the session of a token that was found good is still there. One read, where the engine is in this process: no signature
+    /// is checked again, and no token is made. A server elsewhere has to be shown the token, and may say that it is to be refreshed.
+    ///
+    /// # Errors
+    /// When the store fails: then nothing is known of the session.
+    #[cfg(feature = "web")]
+    #[cfg_attr(
+        not(feature = "remote"),
+        expect(unused_variables, reason = "the token is for a server elsewhere")
+    )]
+    pub(crate) async fn is_there(
+        &self,
+        handle: &SessionHandle,
+        token: &str,
+    ) -> Result<Result<bool, TryRefresh>, Failure> {
+        match &self.0 {
+            Place::Embedded { engine, app } => {
+                let found = engine.session(app, handle).await?;
+                Ok(Ok(found.is_some()))
+            }
+            #[cfg(feature = "remote")]
+            Place::Remote(remote) => {
+                let said = remote.check_storage(token, AntiCsrf::Unchecked).await?;
+                Ok(match said {
+                    Verification::Valid(_) => Ok(true),
+                    Verification::Unauthorised(_) => Ok(false),
+                    Verification::TryRefresh(why) => Err(why),
+                })
+            }
         }
     }
 

@@ -223,6 +223,7 @@ fn no_file_is_long() {
     let files = [
         files(&root().join("crates"), &[".rs"]),
         files(&root().join("xtask"), &[".rs"]),
+        files(&root().join("bench"), &[".rs"]),
         // The loader of the addon is generated.
         files(&root().join("crates"), &[".js", ".mjs", ".d.ts"])
             .into_iter()
@@ -248,7 +249,10 @@ fn no_file_is_long() {
 
 #[test]
 fn every_module_says_what_it_is_for() {
-    for path in files(&root().join("crates"), &[".rs"]) {
+    let crates = files(&root().join("crates"), &[".rs"]);
+    let bench = files(&root().join("bench"), &[".rs"]);
+    assert!(!bench.is_empty(), "it has been renamed");
+    for path in [crates, bench].concat() {
         let text = fs::read_to_string(&path).unwrap();
         let first = text.lines().next().unwrap_or_default();
         assert!(

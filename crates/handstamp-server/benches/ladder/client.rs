@@ -13,7 +13,7 @@ use handstamp::{AppId, Engine, JsonObject, SessionHandle, UserId};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::SendRequest;
-use hyper::{Method, Request};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
@@ -147,13 +147,21 @@ impl HttpClient {
             .header("host", "localhost")
             .header("content-type", "application/json;charset=utf-8")
             .body(Full::new(body.into()))?;
+        let response = self.exchange(request).await?;
+        ensure!(response.status() == 200, "{path}: {}", response.status());
+        Ok(response.into_body())
+    }
+
+    /// Sends a request as it is, and reads the whole answer, whatever it says.
+    pub(crate) async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Bytes>> {
         // The last reply may have been read to its end before the connection noticed.
         self.sender.ready().await?;
-        let response = self.sender.send_request(request).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        ensure!(status == 200, "{path}: {status}");
-        Ok(body)
+        let (head, body) = self.sender.send_request(request).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Response::from_parts(head, body))
     }
 
     async fn call(&mut self, method: Method, path: &str, body: &Value) -> Result<Value> {
@@ -261,19 +269,36 @@ impl Server {
                 database,
             ])
             .env("LOG_LEVEL", "WARN");
-        let (child, address, started) = spawn(command)?;
-        let mut server = Self {
-            child,
-            address,
-            ready_after: Duration::ZERO,
-        };
-        let hello = HttpClient::connect(address)
+        let started = Stopwatch::start();
+        let mut server = Self::of(command)?;
+        let hello = HttpClient::connect(server.address)
             .await?
             .send(Method::GET, "/hello", Vec::new())
             .await?;
         server.ready_after = started.elapsed();
         ensure!(hello.starts_with(b"Hello"));
         Ok(server)
+    }
+
+    /// Starts a process that prints its address in its first line.
+    pub(crate) fn of(mut command: Command) -> Result<Self> {
+        let started = Stopwatch::start();
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        let out = child.stdout.take().context("no standard output")?;
+        BufReader::new(out).read_line(&mut line)?;
+        let address = line
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split([' ', ';', '\n']).next());
+        let address = address
+            .with_context(|| format!("not a ready line: {line:?}"))?
+            .parse()?;
+        Ok(Self {
+            child,
+            address,
+            ready_after: started.elapsed(),
+        })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -286,21 +311,4 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Starts a process that prints its address in its first line.
-pub(crate) fn spawn(mut command: Command) -> Result<(Child, SocketAddr, Stopwatch)> {
-    let started = Stopwatch::start();
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let mut line = String::new();
-    let out = child.stdout.take().context("no standard output")?;
-    BufReader::new(out).read_line(&mut line)?;
-    let address = line
-        .split("http://")
-        .nth(1)
-        .and_then(|rest| rest.split([' ', ';', '\n']).next());
-    let address = address
-        .with_context(|| format!("not a ready line: {line:?}"))?
-        .parse()?;
-    Ok((child, address, started))
 }

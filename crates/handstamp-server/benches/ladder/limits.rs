@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use handstamp::jws::{Algorithm, KeySource, SigningKey, SystemKeySource};
-use hyper::Method;
+use http_body_util::Full;
+use hyper::Request;
 
-use crate::client::{HttpClient, spawn};
-use crate::load::{Measured, Timings};
+use crate::client::Server;
+use crate::load::{self, Measured};
 use crate::meter::{self, Stopwatch};
 
 /// Set in the environment of the process that only replies.
@@ -96,38 +97,17 @@ fn commits(path: &Path, per_commit: u32, seconds: f64) -> Result<f64> {
 async fn bare_replies(seconds: f64) -> Result<Vec<(usize, Measured)>> {
     let mut command = Command::new(std::env::current_exe()?);
     command.env(BARE_SERVER, "1");
-    let (mut child, address, _) = spawn(command)?;
+    let server = Server::of(command)?;
+    let hello = Request::builder()
+        .uri("/hello")
+        .header("host", "localhost")
+        .body(Full::default())?;
     let mut measured = Vec::new();
     for clients in crate::CLIENTS {
-        let (watch, before) = (Stopwatch::start(), meter::cpu(child.id())?);
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..clients {
-            let mut client = HttpClient::connect(address).await?;
-            tasks.spawn(async move {
-                let mut timings = Timings::default();
-                while watch.elapsed().as_secs_f64() < seconds {
-                    let start = Stopwatch::start();
-                    client.send(Method::GET, "/hello", Vec::new()).await?;
-                    timings.add(start.elapsed());
-                }
-                anyhow::Ok(timings)
-            });
-        }
-        let mut all = Timings::default();
-        while let Some(timings) = tasks.join_next().await {
-            all.merge(timings??);
-        }
-        measured.push((
-            clients,
-            Measured::new(
-                all,
-                watch.elapsed(),
-                meter::cpu(child.id())?.saturating_sub(before),
-            ),
-        ));
+        let requests = vec![hello.clone(); clients];
+        let replies = load::replies(server.address, server.pid(), &requests, seconds).await?;
+        measured.push((clients, replies));
     }
-    child.kill()?;
-    child.wait()?;
     Ok(measured)
 }
 

@@ -1,5 +1,6 @@
 //! Clients at work, and what they measured.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,12 @@ use handstamp::session::Session;
 use handstamp::storage::{Guarded, Storage};
 use handstamp::token::Hash2;
 use handstamp::{AppId, JsonObject, SessionHandle, TenantId, UserId};
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
 use tokio::task::JoinSet;
 
-use crate::client::{Client, DATA, Held, PAYLOAD};
+use crate::client::{Client, DATA, Held, HttpClient, PAYLOAD};
 use crate::meter::{self, Stopwatch};
 
 /// How long each of many calls took.
@@ -190,6 +194,40 @@ async fn work<C: Client>(
         timings.add(start.elapsed());
     }
     Ok(((client, held, created), timings))
+}
+
+/// Sends these requests to a server for some seconds: each by a client of its own, again and again. CPU time is that of the process
+/// `pid`.
+pub(crate) async fn replies(
+    address: SocketAddr,
+    pid: u32,
+    requests: &[Request<Full<Bytes>>],
+    seconds: f64,
+) -> Result<Measured> {
+    let mut clients = Vec::new();
+    for request in requests {
+        clients.push((HttpClient::connect(address).await?, request.clone()));
+    }
+    let (watch, before) = (Stopwatch::start(), meter::cpu(pid)?);
+    let mut tasks = JoinSet::new();
+    for (mut client, request) in clients {
+        tasks.spawn(async move {
+            let mut timings = Timings::default();
+            while watch.elapsed().as_secs_f64() < seconds {
+                let start = Stopwatch::start();
+                let status = client.exchange(request.clone()).await?.status();
+                ensure!(status.is_success(), "{}: {status}", request.uri());
+                timings.add(start.elapsed());
+            }
+            anyhow::Ok(timings)
+        });
+    }
+    let mut all = Timings::default();
+    while let Some(timings) = tasks.join_next().await {
+        all.merge(timings??);
+    }
+    let cpu = meter::cpu(pid)?.saturating_sub(before);
+    Ok(Measured::new(all, watch.elapsed(), cpu))
 }
 
 /// Stores so many sessions, as quickly as the store takes them.

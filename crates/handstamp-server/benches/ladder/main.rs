@@ -10,10 +10,12 @@ mod meter;
 mod plans;
 mod postgres;
 mod report;
+mod rounds;
 mod scale;
+mod web;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -32,6 +34,8 @@ struct Options {
     /// How many sessions are stored for the last part, if that was said.
     sessions: Option<u32>,
     database: Database,
+    /// The program with `tower-sessions`, if it is web applications that are to be measured.
+    web: Option<PathBuf>,
     output: Option<String>,
 }
 
@@ -46,6 +50,7 @@ fn options() -> Result<Options> {
         seconds: 2.0,
         sessions: None,
         database: Database::Sqlite,
+        web: None,
         output: None,
     };
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
@@ -66,9 +71,10 @@ fn options() -> Result<Options> {
                     other => anyhow::bail!("--database is sqlite or postgres, not {other}"),
                 };
             }
+            "--web" => options.web = Some(value()?.into()),
             "--output" => options.output = Some(value()?),
             _ => anyhow::bail!(
-                "{arg} is not known; there are --database NAME, --seconds N, --sessions N and --output FILE"
+                "{arg} is not known; there are --database NAME, --seconds N, --sessions N, --web PROGRAM and --output FILE"
             ),
         }
     }
@@ -78,6 +84,9 @@ fn options() -> Result<Options> {
 fn main() -> Result<()> {
     if std::env::var_os(limits::BARE_SERVER).is_some() {
         return limits::serve_bare_replies();
+    }
+    if let Some(database) = std::env::var_os(web::APPLICATION) {
+        return web::serve_application(database.as_ref());
     }
     let options = options()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -96,6 +105,10 @@ async fn measure(options: &Options) -> Result<String> {
         return Ok(report.finish());
     }
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    if let Some(others) = &options.web {
+        let report = web::measure(folder.path(), options.seconds, others).await?;
+        return Ok(report.finish());
+    }
     let mut report = Report::new();
 
     println!("limits of this machine ...");

@@ -13,17 +13,15 @@ use handstamp::{AppId, Config, Engine, JsonObject, Parts};
 use testbed::postgres::Postgres;
 
 mod one_row;
-pub(crate) mod rounds;
 
 pub(crate) use one_row::together;
-
-use one_row::Limits;
-use rounds::{ROUNDS, Rounds};
 
 use crate::client::{DATA, EngineClient, HttpClient, PAYLOAD, Server};
 use crate::load::{self, Measured, Operation, Timings, stored_session};
 use crate::meter::Stopwatch;
 use crate::report::Report;
+use crate::rounds::{ROUNDS, Rounds};
+use one_row::Limits;
 
 /// How many clients at a time.
 pub(crate) const CLIENTS: usize = 32;

@@ -15,9 +15,9 @@ use crate::client::{DATA, PAYLOAD};
 use crate::load::{Measured, Timings, stored_session};
 use crate::meter::{self, Stopwatch};
 use crate::plans;
-use crate::postgres::rounds::{ROUNDS, Rounds, median};
 use crate::postgres::{CLIENTS, renewal, together};
 use crate::report::{Report, micros};
+use crate::rounds::{ROUNDS, Rounds, median};
 
 const FEW: u32 = 10_000;
 const AT_ONCE: u32 = 250_000;

@@ -125,16 +125,19 @@ impl<C> Session<C> {
     /// # Errors
     /// [`Refusal::Unauthorised`] if it is gone; [`Refusal::Failed`].
     pub async fn check_storage(&self) -> Result<(), Refusal> {
-        use crate::engine::{AntiCsrf, Verification};
+        // A handler may have had it for long.
+        if self.expires_at() < self.sessions.now() {
+            return Err(Refusal::TryRefresh);
+        }
         let token = self.current.token.expose();
         let backend = self.sessions.backend();
-        match backend.check_storage(token, AntiCsrf::Unchecked).await? {
-            Verification::Valid(_) => Ok(()),
-            Verification::TryRefresh(_) => Err(Refusal::TryRefresh),
-            Verification::Unauthorised(_) => {
+        match backend.is_there(self.handle(), token).await? {
+            Ok(true) => Ok(()),
+            Ok(false) => {
                 self.sessions.forget();
                 Err(Refusal::Unauthorised)
             }
+            Err(_) => Err(Refusal::TryRefresh),
         }
     }
 

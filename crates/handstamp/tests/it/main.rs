@@ -1,6 +1,8 @@
 //! The library, from outside.
 
 mod algorithms;
+#[cfg(feature = "web")]
+mod asked_again;
 mod at_once;
 mod budgets;
 mod claims;

@@ -6,10 +6,10 @@ use testbed::postgres::Postgres;
 use tokio::task::JoinSet;
 
 use super::CLIENTS;
-use super::rounds::Rounds;
 use crate::load::{Measured, Timings};
 use crate::meter::Stopwatch;
 use crate::report::Report;
+use crate::rounds::Rounds;
 
 /// One-row statements, with few connections and with as many as there are clients.
 #[derive(Default)]

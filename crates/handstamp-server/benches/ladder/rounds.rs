@@ -27,7 +27,7 @@ impl Rounds {
         median(self.0.iter().map(Measured::cpu_each)).unwrap_or_default()
     }
 
-    fn percentile(&self, percent: usize) -> Duration {
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
         median(self.0.iter().map(|one| one.percentile(percent))).unwrap_or_default()
     }
 
@@ -36,26 +36,37 @@ impl Rounds {
         format!("{:.0} /s, p50 {p50}, p99 {p99}", self.per_second())
     }
 
-    /// The same with what part of a limit that is: in the median, and in the worst and the best round.
+    /// The same with what part of a limit that is.
     pub(crate) fn compared(&self, limit: Option<&Self>) -> String {
         let Some(limit) = limit else {
             return self.told();
         };
+        format!("{}, {}", self.spread(limit), self.told())
+    }
+
+    /// What part of a limit was reached: in the median, and in the worst and the best round.
+    pub(crate) fn spread(&self, limit: &Self) -> String {
         let mut ratios: Vec<_> = self.ratios(limit).collect();
         ratios.sort_by(f64::total_cmp);
         let (least, most) = (ratios.first().copied(), ratios.last().copied());
         format!(
-            "**{:.2}** ({:.2} to {:.2}), {}",
+            "**{:.2}** ({:.2} to {:.2})",
             self.ratio(limit),
             least.unwrap_or(0.0),
             most.unwrap_or(0.0),
-            self.told()
         )
     }
 
     /// What part of a limit was reached, in the median of the rounds.
     pub(crate) fn ratio(&self, limit: &Self) -> f64 {
         median(self.ratios(limit)).unwrap_or(0.0)
+    }
+
+    /// How many times the processor time of another a call takes, in the median of the rounds.
+    pub(crate) fn cpu_ratio(&self, other: &Self) -> f64 {
+        let times = self.0.iter().zip(&other.0);
+        let each = |one: &Measured| one.cpu_each().as_secs_f64();
+        median(times.map(|(one, other)| each(one) / each(other))).unwrap_or(0.0)
     }
 
     /// Each round is held against the limit that was found in the same round.
