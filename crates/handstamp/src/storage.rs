@@ -46,6 +46,11 @@ pub use error::{StorageError, StorageFault};
 /// a handle names its tenant, so tenants do not either.
 ///
 /// To add a database, implement this and pass [`conformance`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no store of sessions",
+    label = "does not implement `Storage`",
+    note = "a store is opened first: `SqliteStorage::open(path)`, `PostgresStorage::connect(url, &options)`, `MemoryStorage::new()`"
+)]
 #[async_trait]
 pub trait Storage: Send + Sync + fmt::Debug {
     /// Keeps a new session. An existing one of the same handle is left as it is: [`Guarded::Lost`].

@@ -16,7 +16,8 @@ use super::{Sessions, Web};
 /// Puts [`Sessions`] into the extensions of each request, answers the refresh and the sign-out, and writes into each response what its
 /// handler did to sessions.
 ///
-/// With `axum`, add it by `Router::layer` after all routes that are to have sessions.
+/// With `axum`, add it by `Router::layer` after all routes that are to have sessions, to the outermost router: one that is nested in
+/// another (`Router::nest`) is not told the path that it is nested at, so that the refresh and the sign-out would not be recognised.
 #[derive(Debug, Clone)]
 pub struct SessionLayer(Web);
 
